@@ -1,0 +1,38 @@
+# Everything runs through uv, which keeps the environment in .venv equal to uv.lock.
+# Where uv is missing, a pinned one is put into .uv (git-ignored).
+UV_VERSION := 0.13.9
+UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTHON ?= python3
+ARGS ?=
+export UV_PYTHON_DOWNLOADS ?= never
+
+.PHONY: demo test check fix vestnik setup
+
+demo: setup
+	@$(UV) run --frozen --no-sync vestnik demo $(ARGS)
+
+vestnik: setup
+	@$(UV) run --frozen --no-sync vestnik $(ARGS)
+
+test: setup
+	@$(UV) run --frozen --no-sync pytest $(ARGS)
+
+check: setup
+	$(UV) lock --check
+	$(UV) run --frozen --no-sync ruff check .
+	$(UV) run --frozen --no-sync ruff format --check .
+	$(UV) run --frozen --no-sync mypy
+	$(UV) run --frozen --no-sync lint-imports
+
+fix: setup
+	$(UV) run --frozen --no-sync ruff check --fix .
+	$(UV) run --frozen --no-sync ruff format .
+
+setup: $(UV)
+	@$(UV) sync --frozen --quiet
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vestnik needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	@echo "Setting up (once): uv $(UV_VERSION)"
+	@$(PYTHON) -m venv .uv 2>/dev/null || { rm -rf .uv && $(PYTHON) -m pip install --quiet --disable-pip-version-check --prefix .uv uv==$(UV_VERSION); }
+	@test -x .uv/bin/uv || .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

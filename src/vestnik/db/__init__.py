@@ -1,0 +1,1 @@
+"""PostgreSQL: sessions, models, repositories, hot SQL, migrations and the embedded server."""

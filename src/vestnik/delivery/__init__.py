@@ -1,0 +1,1 @@
+"""The engine: lease, claim, pace, send, record."""

@@ -1,0 +1,1 @@
+"""What Vestnik is about, without any input or output: states, outcomes, pacing, protocols, errors."""

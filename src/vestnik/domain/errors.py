@@ -1,0 +1,65 @@
+"""Errors that a user can act on; each says what is wrong and what to do."""
+
+from typing import ClassVar
+
+
+class VestnikError(Exception):
+    """Base of all errors with a message for the user.
+
+    `code` is stable and machine readable. `field` names the input at fault, if one is.
+    """
+
+    code: ClassVar[str] = "ERROR"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidInputError(VestnikError):
+    """What the user gave cannot be used; nothing was stored."""
+
+    code = "INVALID_INPUT"
+
+
+class NotFoundError(VestnikError):
+    """The named thing does not exist."""
+
+    code = "NOT_FOUND"
+
+
+class ConflictError(VestnikError):
+    """The thing exists but its present state does not allow the action."""
+
+    code = "CONFLICT"
+
+
+class ConfigurationError(VestnikError):
+    """A setting is missing, malformed or contradicts another."""
+
+    code = "CONFIGURATION"
+
+
+class DatabaseUnavailableError(VestnikError):
+    """PostgreSQL cannot be reached or refuses the connection."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+
+class SchemaVersionError(VestnikError):
+    """The database's schema is older or newer than this version of Vestnik."""
+
+    code = "SCHEMA_VERSION"
+
+
+class SecretError(VestnikError):
+    """A stored secret cannot be read with the keys at hand."""
+
+    code = "SECRET"
+
+
+class SimulatorError(VestnikError):
+    """The Telegram simulator is not running, or refused what it was asked."""
+
+    code = "SIMULATOR"

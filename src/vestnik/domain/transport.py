@@ -1,0 +1,150 @@
+"""The one interface between the delivery engine and Telegram."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from vestnik.domain.errors import VestnikError
+
+
+class ErrorClass(StrEnum):
+    """What an error from Telegram means for the job, the channel, the campaign and the account."""
+
+    SENT = "SENT"
+    """The message is already there; ask again with the same random_id, then look it up."""
+    TRANSIENT = "TRANSIENT"
+    """Try again later with the same random_id."""
+    WAIT_ACCOUNT = "WAIT_ACCOUNT"
+    """Hold the whole account for `wait`."""
+    WAIT_CHAT = "WAIT_CHAT"
+    """Hold this channel for `wait`."""
+    REFRESH_MEDIA = "REFRESH_MEDIA"
+    """Upload the file again, once; then the content is at fault."""
+    REFRESH_PEER = "REFRESH_PEER"
+    """Resolve the channel again, once; then the channel is at fault."""
+    CHANNEL = "CHANNEL"
+    """Fail the job without retry and deactivate the channel for this account."""
+    CHANNEL_FOR_ALL = "CHANNEL_FOR_ALL"
+    """As CHANNEL, but the channel is deactivated for every account (the username is nobody's)."""
+    CHANNEL_CONTENT = "CHANNEL_CONTENT"
+    """Fail the job without retry; the channel takes other content and stays active."""
+    CHANNEL_BANNED = "CHANNEL_BANNED"
+    """As CHANNEL; three different channels in a row mean that the account is limited."""
+    ACCOUNT_DEAD = "ACCOUNT_DEAD"
+    """The session is gone: stop the account until a new login."""
+    ACCOUNT_LIMITED = "ACCOUNT_LIMITED"
+    """Telegram restricts the account: stop it until an operator releases it."""
+    CONTENT = "CONTENT"
+    """Wrong for every channel: pause the campaign, the job goes back to the queue."""
+    CONTENT_RETRY = "CONTENT_RETRY"
+    """Once more first; then as CONTENT."""
+    REJECTED = "REJECTED"
+    """An unknown 400: fail this job and raise an alert; the channel stays active."""
+
+
+class TransportError(VestnikError):
+    """A call to Telegram failed.
+
+    `name` is Telegram's own name for the error (FLOOD_WAIT, CHANNEL_PRIVATE, …) or ours (TIMEOUT,
+    CONNECTION_LOST). `wait` is set for the two WAIT classes. `definite` is False when the request may have
+    been carried out all the same; only the same random_id can settle it then. `disconnected` says that this
+    transport can do nothing more and a new one has to be made.
+    """
+
+    code = "TELEGRAM"
+
+    def __init__(
+        self,
+        name: str,
+        error_class: ErrorClass,
+        message: str,
+        *,
+        wait: timedelta | None = None,
+        definite: bool = True,
+        disconnected: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.error_class = error_class
+        self.wait = wait
+        self.definite = definite
+        self.disconnected = disconnected
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """A channel as one account addresses it; the access hash is worth nothing to another account."""
+
+    tg_id: int
+    access_hash: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownChannel:
+    """A channel as Telegram describes it to one account. `username` is without the @ and may be missing."""
+
+    peer: Peer
+    username: str | None
+    title: str
+    can_post: bool
+    slow_mode: timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """What is posted. `text` holds at most 4096 UTF-16 units, which is how Telegram counts."""
+
+    text: str
+    link_preview: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Who the session belongs to, as Telegram answers to get_me."""
+
+    tg_id: int
+    name: str
+    is_bot: bool
+
+
+class Transport(Protocol):
+    """One connection to Telegram for one account.
+
+    It never reconnects or repeats a request by itself: after `disconnected` the owner makes a new one, once
+    it has checked that it may. All methods raise `TransportError` and nothing else.
+    """
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a call can be made at all."""
+        ...
+
+    async def connect(self) -> Identity:
+        """Open the connection and ask who we are."""
+        ...
+
+    async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
+        """Post once, however often it is called with the same random_id; the ids of the messages."""
+        ...
+
+    async def list_channels(self, wanted: Collection[str]) -> list[KnownChannel]:
+        """The channels among the account's own dialogs.
+
+        `wanted` are usernames the caller looks for; a transport may use it to prepare them, never to
+        leave others out.
+        """
+        ...
+
+    async def resolve(self, username: str) -> KnownChannel:
+        """Look one username up. Telegram limits this to about 200 names a day."""
+        ...
+
+    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
+        """The id of our newest message with this text, posted at or after `since`; None if there is none."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close the connection; returns when nothing more can go out. May be called twice."""
+        ...

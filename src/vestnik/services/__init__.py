@@ -1,0 +1,1 @@
+"""One function per operator intention; no HTTP, no commit."""

@@ -1,0 +1,1 @@
+"""All settings, read once by bootstrap and passed in."""

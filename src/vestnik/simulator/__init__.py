@@ -1,0 +1,1 @@
+"""A Telegram server on loopback that an unmodified Telethon connects to."""

@@ -1,0 +1,1 @@
+"""The Telethon transport, session strings and the meaning of Telegram's errors."""

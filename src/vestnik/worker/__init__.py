@@ -1,0 +1,1 @@
+"""The worker process: lanes, background tasks, signals."""
