@@ -1,1 +1,149 @@
-"""All settings, read once by bootstrap and passed in."""
+"""All settings: one frozen object, read once by bootstrap and passed in.
+
+The predecessor's names keep working (SUPABASE_DIRECT_URL, PORT, TELEGRAM_*, RATE_LIMIT_MESSAGES_PER_SECOND);
+new ones start with VESTNIK_. Sources, the strongest first: the environment, then the file `.env`.
+"""
+
+import os
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vestnik.domain.errors import ConfigurationError
+
+OWN_PREFIX = "VESTNIK_"
+
+
+def default_data_dir() -> Path:
+    """Where the embedded database, the key file and the logs live when nothing else is said."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", str(Path.home() / "AppData" / "Local")))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share")))
+    return base / "vestnik"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default, unit and permitted range."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_file_encoding="utf-8", extra="ignore", populate_by_name=True, case_sensitive=False
+    )
+
+    database_url: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("DATABASE_URL", "SUPABASE_DIRECT_URL")
+    )
+    supabase_url: str | None = Field(None, validation_alias="SUPABASE_URL")
+    data_dir: Path = Field(default_factory=default_data_dir, validation_alias="VESTNIK_DATA_DIR")
+    host: str = Field("127.0.0.1", validation_alias="VESTNIK_HOST")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(3000, validation_alias="PORT")
+    telegram_session: SecretStr | None = Field(None, validation_alias="TELEGRAM_SESSION")
+    telegram_api_id: Annotated[int, Field(gt=0, lt=2**31)] | None = Field(
+        None, validation_alias="TELEGRAM_API_ID"
+    )
+    telegram_api_hash: SecretStr | None = Field(None, validation_alias="TELEGRAM_API_HASH")
+    account_rate: Annotated[Decimal, Field(gt=0, le=1000)] = Field(
+        Decimal(20), validation_alias="RATE_LIMIT_MESSAGES_PER_SECOND"
+    )
+    """Messages per second of one account over all its campaigns."""
+    secret_key: SecretStr | None = Field(None, validation_alias="VESTNIK_SECRET_KEY")
+    lease_seconds: Annotated[float, Field(ge=2, le=10)] = Field(6.0, validation_alias="VESTNIK_LEASE_SECONDS")
+    retry_base_seconds: Annotated[float, Field(ge=0.1, le=60)] = Field(
+        5.0, validation_alias="VESTNIK_RETRY_BASE_SECONDS"
+    )
+    call_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
+        30.0, validation_alias="VESTNIK_CALL_TIMEOUT_SECONDS"
+    )
+    log_level: str = Field("info", validation_alias="VESTNIK_LOG_LEVEL")
+    failpoints: str = Field("", validation_alias="VESTNIK_FAILPOINTS")
+    """Points at which the process kills itself, for fault tests: `name`, `name:3` (at the third pass)."""
+
+    @field_validator(
+        "database_url",
+        "telegram_session",
+        "telegram_api_id",
+        "telegram_api_hash",
+        "supabase_url",
+        "secret_key",
+        mode="before",
+    )
+    @classmethod
+    def _treat_empty_as_unset(cls, value: object) -> object:
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("log_level")
+    @classmethod
+    def _check_log_level(cls, value: str) -> str:
+        if value.lower() not in {"debug", "info", "warning", "error"}:
+            raise ValueError("must be one of debug, info, warning, error")
+        return value.lower()
+
+    @model_validator(mode="after")
+    def _check_supabase(self) -> Self:
+        if self.supabase_url is not None and self.database_url is None:
+            raise ValueError(
+                "SUPABASE_URL is set but no database address; set SUPABASE_DIRECT_URL or DATABASE_URL to the "
+                "direct or session-pooler connection string of the project"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_telegram(self) -> Self:
+        given = {
+            "TELEGRAM_SESSION": self.telegram_session,
+            "TELEGRAM_API_ID": self.telegram_api_id,
+            "TELEGRAM_API_HASH": self.telegram_api_hash,
+        }
+        missing = [name for name, value in given.items() if value is None]
+        if self.telegram_session is not None and missing:
+            raise ValueError(f"TELEGRAM_SESSION is set, so {' and '.join(missing)} must be set as well")
+        return self
+
+
+def _known_variables() -> set[str]:
+    names: set[str] = set()
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        if isinstance(alias, str):
+            names.add(alias)
+        elif isinstance(alias, AliasChoices):
+            names.update(choice for choice in alias.choices if isinstance(choice, str))
+    return names
+
+
+def load_settings(*, env_file: Path | None = None, **overrides: object) -> Settings:
+    """Read the environment and `.env`; `overrides` (field names) win.
+
+    Raises ConfigurationError naming the variable; an unknown VESTNIK_ variable is an error too, because a
+    misspelt setting would otherwise be ignored in silence.
+    """
+    known = _known_variables()
+    # VESTNIK_INTERNAL_… variables carry facts from a parent process to the children it starts.
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(OWN_PREFIX) and name not in known and not name.startswith("VESTNIK_INTERNAL_")
+    )
+    if unknown:
+        valid = ", ".join(sorted(name for name in known if name.startswith(OWN_PREFIX)))
+        raise ConfigurationError(f"unknown setting {unknown[0]}; the settings are {valid}", field=unknown[0])
+    try:
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
+    except ValidationError as exc:
+        raise _explain(exc) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"the settings file {env_file} cannot be read: {exc}") from exc
+
+
+def _explain(exc: ValidationError) -> ConfigurationError:
+    """The first complaint, without the offending value: it may be a secret."""
+    error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = str(error["loc"][0]) if error["loc"] else None
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return ConfigurationError(f"{name}: {text}" if name else text, field=name)

@@ -1,0 +1,436 @@
+"""The tables. Names and foreign keys are the predecessor's; states are text with a CHECK.
+
+Relationships are never loaded lazily: what a function needs, its query names.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from vestnik.domain.states import (
+    AccountKind,
+    AccountState,
+    CampaignStatus,
+    HoldScope,
+    JobStatus,
+    Mode,
+    PauseReason,
+)
+
+
+def _one_of(column: str, states: type[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(str(state)) for state in states)})"
+
+
+class Base(DeclarativeBase):
+    """Names constraints as PostgreSQL itself would, so that hand-written SQL can rely on them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - read by SQLAlchemy when the class is made
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        int: Integer(),
+        dict[str, Any]: JSONB(),
+    }
+
+
+def _uuid_key() -> Mapped[UUID]:
+    return mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
+
+
+def _now() -> Mapped[datetime]:
+    return mapped_column(server_default=func.now())
+
+
+class User(Base):
+    """A person who signs in."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("role IN ('ADMIN', 'OPERATOR', 'VIEWER')", name="role"),
+        Index("users_email_key", text("lower(email)"), unique=True),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    email: Mapped[str]
+    name: Mapped[str] = mapped_column(server_default="")
+    role: Mapped[str]
+    password_hash: Mapped[str | None]
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+
+
+class Session(Base):
+    """A signed-in browser; only the hash of its cookie is kept."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[UUID] = _uuid_key()
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = _now()
+    last_seen_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime]
+
+
+class ApiToken(Base):
+    """A personal API token; only its hash is kept."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[UUID] = _uuid_key()
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    scope: Mapped[str] = mapped_column(server_default="FULL")
+    created_at: Mapped[datetime] = _now()
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Account(Base):
+    """A Telegram identity. Its session is stored encrypted, bound to this row (see db/secrets.py)."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint(_one_of("kind", AccountKind), name="kind"),
+        CheckConstraint(_one_of("state", AccountState), name="state"),
+        CheckConstraint("kind <> 'SIMULATED' OR session_ciphertext IS NULL", name="simulated_session"),
+        CheckConstraint("rate > 0 AND rate <= 1000", name="rate"),
+        UniqueConstraint("id", "kind"),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    name: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=AccountState.ACTIVE.value)
+    state_reason: Mapped[str | None]
+    rate: Mapped[Decimal] = mapped_column(Numeric(8, 3), server_default="20")
+    api_id: Mapped[int | None]
+    api_hash_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    session_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    environment_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """SHA-256 of the TELEGRAM_SESSION last taken over, to tell a new value from an unchanged one."""
+    tg_user_id: Mapped[int | None] = mapped_column(BigInteger)
+    tg_name: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+
+
+class AccountLease(Base):
+    """Which process may speak for an account, and until when (by the database's clock)."""
+
+    __tablename__ = "account_leases"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str]
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    lease_until: Mapped[datetime]
+    next_slot_at: Mapped[datetime | None]
+    """Before this instant no holder sends: it keeps a takeover or a restart from bursting."""
+
+
+class AccountHold(Base):
+    """An account waits until an instant that Telegram named."""
+
+    __tablename__ = "account_holds"
+    __table_args__ = (CheckConstraint(_one_of("scope", HoldScope), name="scope"),)
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = _now()
+
+
+class AccountCommand(Base):
+    """A request to the process that holds an account's lease; the payload is encrypted and wiped when done."""
+
+    __tablename__ = "account_commands"
+    __table_args__ = (
+        CheckConstraint("status IN ('PENDING', 'STARTED', 'DONE', 'FAILED', 'EXPIRED')", name="status"),
+        Index(
+            "account_commands_pending_idx",
+            "account_id",
+            "created_at",
+            postgresql_where=text("status IN ('PENDING', 'STARTED')"),
+        ),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    payload_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    random_id: Mapped[int | None] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(server_default="PENDING")
+    claim_epoch: Mapped[int | None] = mapped_column(BigInteger)
+    maybe_sent: Mapped[bool] = mapped_column(server_default=text("false"))
+    result: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Channel(Base):
+    """A channel to post in, named by its username or by its Telegram id; deleted softly."""
+
+    __tablename__ = "channels"
+    __table_args__ = (
+        CheckConstraint("username IS NOT NULL OR tg_id IS NOT NULL", name="named"),
+        CheckConstraint("username ~ '^[A-Za-z][A-Za-z0-9_]{3,31}$'", name="username"),
+        Index(
+            "channels_username_key",
+            text("lower(username)"),
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "channels_tg_id_key",
+            "tg_id",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL AND username IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    username: Mapped[str | None]
+    tg_id: Mapped[int | None] = mapped_column(BigInteger)
+    title: Mapped[str | None]
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    inactive_reason: Mapped[str | None]
+    inactive_since: Mapped[datetime | None]
+    inactive_campaign_id: Mapped[UUID | None]
+    deleted_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+
+
+class ChannelPeer(Base):
+    """A channel as one account sees it: address, rights, failures. A row without access_hash is unresolved."""
+
+    __tablename__ = "channel_peers"
+    __table_args__ = (Index("channel_peers_channel_id_idx", "channel_id"),)
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="RESTRICT"), primary_key=True)
+    tg_id: Mapped[int | None] = mapped_column(BigInteger)
+    access_hash: Mapped[int | None] = mapped_column(BigInteger)
+    can_post: Mapped[bool | None]
+    slow_mode_seconds: Mapped[int | None]
+    hold_until: Mapped[datetime | None]
+    consecutive_failures: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    inactive_reason: Mapped[str | None]
+    inactive_since: Mapped[datetime | None]
+    inactive_campaign_id: Mapped[UUID | None]
+    resolved_at: Mapped[datetime | None]
+
+
+class Batch(Base):
+    """A named set of channels, in the order in which they were added."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[UUID] = _uuid_key()
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+
+
+class BatchChannel(Base):
+    """A channel's place in a batch."""
+
+    __tablename__ = "batch_channels"
+    __table_args__ = (Index("batch_channels_channel_id_idx", "channel_id"),)
+
+    batch_id: Mapped[UUID] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="RESTRICT"), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+
+
+class Template(Base):
+    """What is posted, before a campaign freezes it."""
+
+    __tablename__ = "templates"
+    __table_args__ = (
+        CheckConstraint("parse_mode IN ('HTML', 'MARKDOWN')", name="parse_mode"),
+        CheckConstraint("(media_type IS NULL) = (media_url IS NULL)", name="media"),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    name: Mapped[str] = mapped_column(unique=True)
+    content: Mapped[str]
+    parse_mode: Mapped[str | None]
+    """None: plain text, posted as it is."""
+    link_preview: Mapped[bool] = mapped_column(server_default=text("true"))
+    media_type: Mapped[str | None]
+    media_url: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+
+
+class Campaign(Base):
+    """Batch + template + rate + retry limit + mode, delivered by exactly one account."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (
+        CheckConstraint(_one_of("status", CampaignStatus), name="status"),
+        CheckConstraint(_one_of("mode", Mode), name="mode"),
+        CheckConstraint(_one_of("pause_reason", PauseReason), name="pause_reason"),
+        CheckConstraint("(status = 'PAUSED') = (pause_reason IS NOT NULL)", name="paused"),
+        CheckConstraint("(mode = 'TEST') = (account_kind = 'SIMULATED')", name="mode_account"),
+        CheckConstraint("delivery_rate > 0 AND delivery_rate <= 1000", name="delivery_rate"),
+        CheckConstraint("retry_limit BETWEEN 0 AND 20", name="retry_limit"),
+        CheckConstraint("max_error_rate > 0 AND max_error_rate <= 1", name="max_error_rate"),
+        CheckConstraint("status IN ('DRAFT', 'SCHEDULED') OR content IS NOT NULL", name="content"),
+        ForeignKeyConstraint(["account_id", "account_kind"], ["accounts.id", "accounts.kind"]),
+        Index("campaigns_running_idx", "account_id", postgresql_where=text("status = 'RUNNING'")),
+        Index("campaigns_created_at_idx", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    name: Mapped[str]
+    account_id: Mapped[UUID]
+    account_kind: Mapped[str]
+    batch_id: Mapped[UUID] = mapped_column(ForeignKey("batches.id", ondelete="RESTRICT"), index=True)
+    template_id: Mapped[UUID] = mapped_column(ForeignKey("templates.id", ondelete="RESTRICT"), index=True)
+    mode: Mapped[str] = mapped_column(server_default=Mode.TEST.value)
+    status: Mapped[str] = mapped_column(server_default=CampaignStatus.DRAFT.value)
+    pause_reason: Mapped[str | None]
+    status_detail: Mapped[str | None]
+    """One sentence for the operator: why the campaign was paused or failed."""
+    delivery_rate: Mapped[Decimal] = mapped_column(Numeric(8, 3))
+    """Messages per second."""
+    retry_limit: Mapped[int] = mapped_column(SmallInteger, server_default="3")
+    """Retries after the first attempt."""
+    max_error_rate: Mapped[Decimal] = mapped_column(Numeric(4, 3), server_default="0.100")
+    content: Mapped[dict[str, Any] | None]
+    """Frozen at the start: {"text": str, "link_preview": bool}."""
+    next_slot_at: Mapped[datetime | None]
+    scheduled_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    expanded_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
+    revision: Mapped[int] = mapped_column(server_default="1")
+    """Changes only when a person changes the campaign."""
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+
+
+class CampaignProgress(Base):
+    """Counters of a campaign's jobs, changed in the very statement that changes the jobs."""
+
+    __tablename__ = "campaign_progress"
+    __table_args__ = (
+        CheckConstraint("total = queued + sending + sent + failed + cancelled", name="sum"),
+        CheckConstraint("least(queued, sending, sent, failed, cancelled) >= 0", name="not_negative"),
+    )
+
+    campaign_id: Mapped[UUID] = mapped_column(
+        ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True
+    )
+    total: Mapped[int] = mapped_column(server_default="0")
+    queued: Mapped[int] = mapped_column(server_default="0")
+    sending: Mapped[int] = mapped_column(server_default="0")
+    sent: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    cancelled: Mapped[int] = mapped_column(server_default="0")
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    updated_at: Mapped[datetime] = _now()
+
+
+class Job(Base):
+    """One campaign x channel: the ledger and the queue of messages at once."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(_one_of("status", JobStatus), name="status"),
+        UniqueConstraint("campaign_id", "channel_id"),
+        Index(
+            "jobs_fresh_idx", "campaign_id", "id", postgresql_where=text("status = 'QUEUED' AND claims = 0")
+        ),
+        Index(
+            "jobs_returned_idx",
+            "campaign_id",
+            "not_before",
+            postgresql_where=text("status = 'QUEUED' AND claims > 0"),
+        ),
+        Index("jobs_sending_idx", "account_id", postgresql_where=text("status = 'SENDING'")),
+        Index("jobs_channel_id_idx", "channel_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id", ondelete="RESTRICT"))
+    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="RESTRICT"))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
+    status: Mapped[str] = mapped_column(server_default=JobStatus.QUEUED.value)
+    claims: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    maybe_sent: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    not_before: Mapped[datetime] = _now()
+    claim_epoch: Mapped[int | None] = mapped_column(BigInteger)
+    random_id: Mapped[int] = mapped_column(BigInteger)
+    message_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    rendered_content: Mapped[dict[str, Any] | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+
+
+class AuditLog(Base):
+    """Who did what; append only, which a trigger enforces."""
+
+    __tablename__ = "audit_logs"
+    __table_args__ = (
+        CheckConstraint("actor_kind IN ('USER', 'TOKEN', 'CLI', 'SYSTEM')", name="actor_kind"),
+        Index("audit_logs_entity_idx", "entity_type", "entity_id", "id"),
+        Index("audit_logs_created_at_idx", "created_at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    created_at: Mapped[datetime] = _now()
+    actor_kind: Mapped[str]
+    actor: Mapped[str]
+    action: Mapped[str]
+    entity_type: Mapped[str]
+    entity_id: Mapped[str]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    address: Mapped[str | None]

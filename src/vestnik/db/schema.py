@@ -1,0 +1,146 @@
+"""The version of the database's schema: upgrade, look, compare."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from vestnik.db.engine import CONNECT_ARGS, SUPPORTED_MAJORS, wrap_database_error
+from vestnik.db.models import Base
+from vestnik.domain.errors import DatabaseUnavailableError, SchemaVersionError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = 0x7665_7374  # any number, as long as every version of Vestnik uses the same
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchemaState:
+    """`current` is None for a database without our tables; `head` is what this version needs."""
+
+    current: str | None
+    head: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version of Vestnik can work with the database."""
+        return self.current == self.head
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _engine(url: URL) -> Engine:
+    connect_args = {**CONNECT_ARGS, "application_name": "vestnik-schema"}
+    return create_engine(url, connect_args=connect_args, pool_size=1, max_overflow=0)
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def head_revision() -> str:
+    """The revision that this version of Vestnik was written for."""
+    head = _scripts().get_current_head()
+    assert head is not None
+    return head
+
+
+def _read(connection: Connection) -> SchemaState:
+    return SchemaState(
+        current=MigrationContext.configure(connection).get_current_revision(), head=head_revision()
+    )
+
+
+def _refuse_newer(state: SchemaState) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if state.current is not None and state.current not in known:
+        raise SchemaVersionError(
+            f"the database has schema {state.current}, which a newer version of Vestnik made; "
+            "update Vestnik, or use another database or data directory"
+        )
+
+
+def _refuse_server_version(connection: Connection) -> None:
+    major = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10000
+    if major not in SUPPORTED_MAJORS:
+        raise DatabaseUnavailableError(
+            f"the server is PostgreSQL {major}; Vestnik runs on {SUPPORTED_MAJORS[0]} to {SUPPORTED_MAJORS[-1]}"
+        )
+
+
+def read_schema_state(url: URL) -> SchemaState:
+    """What the database has and what is needed.
+
+    Raises DatabaseUnavailableError, or SchemaVersionError when a newer Vestnik made the schema.
+    """
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            _refuse_server_version(connection)
+            state = _read(connection)
+    except (OperationalError, InterfaceError) as exc:
+        raise wrap_database_error(exc) from exc
+    finally:
+        engine.dispose()
+    _refuse_newer(state)
+    return state
+
+
+def require_current_schema(url: URL) -> None:
+    """Raise SchemaVersionError, with the cure, unless the schema is exactly the one needed."""
+    state = read_schema_state(url)
+    if not state.is_current:
+        raise SchemaVersionError(
+            f"the database has schema {state.current or 'none'}, this version of Vestnik needs {state.head}; "
+            "run 'vestnik db upgrade'"
+        )
+
+
+def upgrade_schema(url: URL) -> SchemaState:
+    """Bring the schema to head in one transaction; several processes may call it at once.
+
+    Returns the state found before. A failed upgrade leaves everything as it was.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    engine = _engine(url)
+    try:
+        with engine.begin() as connection:
+            _refuse_server_version(connection)
+            # A transaction-level lock, because session-level ones do not survive a transaction pooler.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+            before = _read(connection)
+            _refuse_newer(before)
+            if not before.is_current:
+                command.upgrade(_config(connection), "head")
+    except (OperationalError, InterfaceError) as exc:
+        raise wrap_database_error(exc) from exc
+    except DBAPIError as exc:
+        reason = str(exc.orig).strip().splitlines()[0]
+        raise SchemaVersionError(f"the schema could not be upgraded, nothing was changed: {reason}") from exc
+    finally:
+        engine.dispose()
+    return before
+
+
+def find_differences(url: URL) -> list[str]:
+    """What the database has otherwise than the models say, one line each; empty when they agree."""
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_server_default": False})
+            return [repr(difference) for difference in compare_metadata(context, Base.metadata)]
+    except (OperationalError, InterfaceError) as exc:
+        raise wrap_database_error(exc) from exc
+    finally:
+        engine.dispose()
