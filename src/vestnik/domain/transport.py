@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from vestnik.domain.errors import VestnikError
+from vestnik.domain.ids import AccountId
+from vestnik.domain.states import AccountKind
 
 
 class ErrorClass(StrEnum):
@@ -147,4 +149,19 @@ class Transport(Protocol):
 
     async def disconnect(self) -> None:
         """Close the connection; returns when nothing more can go out. May be called twice."""
+        ...
+
+
+class TransportFactory(Protocol):
+    """Makes transports for accounts; what it needs for that (sessions, keys, a simulator) is its own affair."""
+
+    def serves(self, kind: AccountKind) -> bool:
+        """Whether this process can speak for accounts of this kind at all."""
+        ...
+
+    async def make(self, account_id: AccountId, kind: AccountKind) -> Transport:
+        """A new transport, not yet connected.
+
+        Raises TransportError (ACCOUNT_DEAD when the account has no usable session).
+        """
         ...
