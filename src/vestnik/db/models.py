@@ -343,7 +343,10 @@ class Campaign(Base):
     next_slot_at: Mapped[datetime | None]
     scheduled_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
+    expansion_position: Mapped[int | None] = mapped_column(BigInteger)
+    """How far the batch has been turned into jobs (batch_channels.position)."""
     expanded_at: Mapped[datetime | None]
+    """When the last job was made; a campaign is never COMPLETED before."""
     ended_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(server_default="1")

@@ -256,6 +256,7 @@ def upgrade() -> None:
         sa.Column("next_slot_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expansion_position", sa.BigInteger(), nullable=True),
         sa.Column("expanded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("purged_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,376 @@
+"""The delivery engine's statements: each is one round trip and commits by itself.
+
+All of them live in `sql/`, with the reasons beside them. Durations go in and out as `timedelta`s, measured by the
+database's clock, so that no host's wall clock matters.
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, Row, func, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from vestnik.db.engine import open_session, wrap_database_error
+from vestnik.db.models import Account, AccountLease, Campaign
+from vestnik.db.statements import load_statement
+from vestnik.db.transitions import expand_campaign
+from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
+from vestnik.domain.outcomes import JobResult
+from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
+from vestnik.domain.transport import Content, Peer
+
+FAILURES_TO_DEACTIVATE = 5
+"""Failed deliveries in a row after which an account stops posting to a channel."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """The right to speak for an account; `epoch` fences everyone who held it before."""
+
+    account_id: AccountId
+    holder: str
+    epoch: int
+    next_slot_in: timedelta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningCampaign:
+    """A campaign stored as RUNNING, as its lane needs it."""
+
+    campaign_id: CampaignId
+    rate: float
+    retry_limit: int
+    revision: int
+    is_expanded: bool
+    queued: int
+    sending: int
+    next_slot_in: timedelta
+    next_return_in: timedelta | None
+    """When the first returned job is due; None when there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneState:
+    """What an account's lane has to do now. `send_hold` and `resolve_hold` are times left, None without a hold."""
+
+    state: AccountState
+    rate: float
+    send_hold: timedelta | None
+    resolve_hold: timedelta | None
+    campaigns: tuple[RunningCampaign, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CampaignClaim:
+    """How many jobs of one campaign are wanted, beyond which id fresh ones begin, and its slot after them."""
+
+    campaign_id: CampaignId
+    count: int
+    cursor: int
+    next_slot_in: timedelta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimedJob:
+    """A job in SENDING under our epoch. `error_code` is what its previous attempt ended with."""
+
+    job_id: JobId
+    campaign_id: CampaignId
+    channel_id: ChannelId
+    random_id: int
+    peer: Peer
+    attempts: int
+    claims: int
+    claim_epoch: int
+    was_maybe_sent: bool
+    error_code: str | None
+    is_fresh: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordedJob:
+    """A result that changed a row; repeated and outdated ones change none."""
+
+    job_id: JobId
+    campaign_id: CampaignId
+    status: JobStatus
+    campaign_finished: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnresolvedChannel:
+    """A channel that waits for its Telegram address."""
+
+    channel_id: ChannelId
+    username: str | None
+    tg_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundPeer:
+    """The address of one of our channels as the account sees it."""
+
+    channel_id: ChannelId
+    peer: Peer
+    can_post: bool
+    slow_mode: timedelta | None
+
+
+def _seconds(value: float | None) -> timedelta | None:
+    return None if value is None else timedelta(seconds=value)
+
+
+class Ledger:
+    """The engine's view of PostgreSQL. Every method raises DatabaseUnavailableError when it cannot be reached."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactional = engine
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as exc:
+            raise wrap_database_error(exc) from exc
+        except PoolTimeoutError as exc:
+            raise DatabaseUnavailableError("PostgreSQL does not answer: all connections are waiting") from exc
+
+    async def _fetch(self, statement: str, **parameters: Any) -> Sequence[Row[Any]]:
+        async with self._connection() as connection:
+            result: CursorResult[Any] = await connection.execute(load_statement(statement), parameters)
+            return result.fetchall() if result.returns_rows else ()
+
+    async def list_leasable_accounts(self) -> list[tuple[AccountId, AccountKind]]:
+        """Active accounts whose lease nobody holds."""
+        async with self._connection() as connection:
+            rows = await connection.execute(
+                select(Account.id, Account.kind)
+                .outerjoin(AccountLease, AccountLease.account_id == Account.id)
+                .where(Account.state == AccountState.ACTIVE)
+                .where(
+                    AccountLease.lease_until.is_(None) | (AccountLease.lease_until < func.clock_timestamp())
+                )
+                .order_by(Account.id)
+            )
+            return [(AccountId(row.id), AccountKind(row.kind)) for row in rows]
+
+    async def acquire_lease(self, account_id: AccountId, holder: str, duration: timedelta) -> Lease | None:
+        """Take the lease for `duration`; None when another process holds it."""
+        rows = await self._fetch("acquire_lease", account_id=account_id, holder=holder, duration=duration)
+        if not rows:
+            return None
+        return Lease(
+            account_id=account_id,
+            holder=holder,
+            epoch=rows[0].epoch,
+            next_slot_in=_seconds(rows[0].next_slot_in) or timedelta(),
+        )
+
+    async def renew_lease(self, lease: Lease, duration: timedelta) -> bool:
+        """Prolong the lease to `duration` from now; False when it is lost."""
+        return bool(
+            await self._fetch(
+                "renew_lease",
+                account_id=lease.account_id,
+                holder=lease.holder,
+                epoch=lease.epoch,
+                duration=duration,
+            )
+        )
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Give the lease back at once."""
+        await self._fetch(
+            "release_lease", account_id=lease.account_id, holder=lease.holder, epoch=lease.epoch
+        )
+
+    async def expire_holder(self, holder: str) -> None:
+        """End all leases of a process known to be dead."""
+        await self._fetch("expire_holder", holder=holder)
+
+    async def return_orphans(self, lease: Lease) -> int:
+        """Put jobs that earlier holders left in SENDING back into the queue; how many."""
+        rows = await self._fetch("return_orphans", account_id=lease.account_id, epoch=lease.epoch)
+        return sum(row.n for row in rows)
+
+    async def read_lane(self, account_id: AccountId) -> LaneState:
+        """Everything that decides what the lane may do."""
+        rows = await self._fetch("read_lane", account_id=account_id)
+        if not rows:  # the account was deleted
+            return LaneState(
+                state=AccountState.DISABLED, rate=1.0, send_hold=None, resolve_hold=None, campaigns=()
+            )
+        first = rows[0]
+        return LaneState(
+            state=AccountState(first.state),
+            rate=first.account_rate,
+            send_hold=_seconds(first.send_hold),
+            resolve_hold=_seconds(first.resolve_hold),
+            campaigns=tuple(
+                RunningCampaign(
+                    campaign_id=CampaignId(row.campaign_id),
+                    rate=row.campaign_rate,
+                    retry_limit=row.retry_limit,
+                    revision=row.revision,
+                    is_expanded=row.is_expanded,
+                    queued=row.queued or 0,
+                    sending=row.sending or 0,
+                    next_slot_in=_seconds(row.next_slot_in) or timedelta(),
+                    next_return_in=_seconds(row.next_return_in),
+                )
+                for row in rows
+                if row.campaign_id is not None
+            ),
+        )
+
+    async def read_content(self, campaign_id: CampaignId) -> Content:
+        """What a campaign posts."""
+        async with self._connection() as connection:
+            frozen = await connection.scalar(select(Campaign.content).where(Campaign.id == campaign_id))
+        assert frozen is not None
+        return Content(text=frozen["text"], link_preview=frozen["link_preview"])
+
+    async def claim(
+        self, lease: Lease, wanted: Sequence[CampaignClaim], account_next_slot_in: timedelta
+    ) -> list[ClaimedJob]:
+        """Claim due jobs, the returned ones first; fewer than wanted when fewer are due.
+
+        Nothing is claimed once the lease is lost, the account is held or blocked, or the campaign not RUNNING.
+        """
+        rows = await self._fetch(
+            "claim_jobs",
+            account_id=lease.account_id,
+            epoch=lease.epoch,
+            campaign_ids=[want.campaign_id for want in wanted],
+            counts=[want.count for want in wanted],
+            cursors=[want.cursor for want in wanted],
+            next_slots=[want.next_slot_in.total_seconds() for want in wanted],
+            account_next_slot=account_next_slot_in.total_seconds(),
+        )
+        return [
+            ClaimedJob(
+                job_id=JobId(row.id),
+                campaign_id=CampaignId(row.campaign_id),
+                channel_id=ChannelId(row.channel_id),
+                random_id=row.random_id,
+                peer=Peer(tg_id=row.tg_id, access_hash=row.access_hash),
+                attempts=row.attempts,
+                claims=row.claims,
+                claim_epoch=lease.epoch,
+                was_maybe_sent=row.was_maybe_sent,
+                error_code=row.error_code,
+                is_fresh=row.is_fresh,
+            )
+            for row in rows
+        ]
+
+    async def record(self, results: Sequence[JobResult]) -> list[RecordedJob]:
+        """Write what became of jobs; at most one result per job. Safe to repeat."""
+        rows = await self._fetch(
+            "record_results",
+            results=json.dumps([_encode(result) for result in results]),
+            failures_to_deactivate=FAILURES_TO_DEACTIVATE,
+        )
+        return [
+            RecordedJob(
+                job_id=JobId(row.id),
+                campaign_id=CampaignId(row.campaign_id),
+                status=JobStatus(row.new_status),
+                campaign_finished=row.campaign_finished,
+            )
+            for row in rows
+        ]
+
+    async def fail_unsendable(self, campaign_id: CampaignId, *, check_twins: bool) -> tuple[int, bool]:
+        """End queued jobs that no claim would take: how many, and whether that completed the campaign.
+
+        `check_twins` also looks for entries that are the same Telegram channel, which reads the whole campaign.
+        """
+        rows = await self._fetch("fail_unsendable", campaign_id=campaign_id, check_twins=check_twins)
+        return (rows[0].n, rows[0].campaign_finished) if rows else (0, False)
+
+    async def complete(self, campaign_id: CampaignId) -> bool:
+        """Complete a campaign that has nothing left; whether it had nothing left."""
+        return bool(await self._fetch("complete_campaign", campaign_id=campaign_id))
+
+    async def expand(self, campaign_id: CampaignId) -> None:
+        """Turn the next part of a large batch into jobs."""
+        async with open_session(self._transactional) as session:
+            campaign = await session.scalar(
+                select(Campaign)
+                .where(Campaign.id == campaign_id, Campaign.expanded_at.is_(None))
+                .where(Campaign.status == CampaignStatus.RUNNING)
+                .with_for_update(key_share=True)
+            )
+            if campaign is not None:
+                await expand_campaign(session, campaign)
+
+    async def list_unresolved(self, account_id: AccountId) -> list[UnresolvedChannel]:
+        """Channels that running campaigns of the account cannot send to yet."""
+        return [
+            UnresolvedChannel(channel_id=ChannelId(row.channel_id), username=row.username, tg_id=row.tg_id)
+            for row in await self._fetch("list_unresolved", account_id=account_id)
+        ]
+
+    async def store_peers(self, account_id: AccountId, peers: Sequence[FoundPeer]) -> None:
+        """Keep the addresses of channels."""
+        rows = [
+            {
+                "channel_id": str(found.channel_id),
+                "tg_id": found.peer.tg_id,
+                "access_hash": found.peer.access_hash,
+                "can_post": found.can_post,
+                "slow_mode_seconds": None
+                if found.slow_mode is None
+                else int(found.slow_mode.total_seconds()),
+            }
+            for found in peers
+        ]
+        await self._fetch("store_peers", account_id=account_id, peers=json.dumps(rows))
+
+    async def deactivate_channel(self, channel_id: ChannelId, reason: str) -> None:
+        """Deactivate a channel for every account."""
+        await self._fetch("deactivate_channel", channel_id=channel_id, reason=reason)
+
+    async def hold(self, account_id: AccountId, scope: HoldScope, duration: timedelta, reason: str) -> None:
+        """Hold an account from now on for `duration`."""
+        await self._fetch(
+            "hold_account", account_id=account_id, scope=scope.value, duration=duration, reason=reason
+        )
+
+    async def block_account(self, account_id: AccountId, state: AccountState, reason: str) -> None:
+        """Stop an account until a person acts."""
+        await self._fetch("block_account", account_id=account_id, state=state.value, reason=reason)
+
+    async def pause(self, campaign_id: CampaignId, reason: PauseReason, detail: str) -> bool:
+        """Pause a running campaign for the operator to look at; whether it was still running."""
+        return bool(
+            await self._fetch("pause_by_engine", campaign_id=campaign_id, reason=reason.value, detail=detail)
+        )
+
+
+def _encode(result: JobResult) -> dict[str, Any]:
+    return {
+        "job_id": result.job_id,
+        "claim_epoch": result.claim_epoch,
+        "outcome": result.status.value,
+        "message_ids": list(result.message_ids) if result.message_ids else None,
+        "error_code": result.error_code,
+        "error_message": result.error_message,
+        "delay": result.delay.total_seconds(),
+        "attempted": result.attempted,
+        "maybe_sent": result.maybe_sent,
+        "counts_against_channel": result.counts_against_channel,
+        "deactivate": None if result.deactivate is None else result.deactivate.value,
+        "channel_hold": None if result.channel_hold is None else result.channel_hold.total_seconds(),
+        "forget_peer": result.forget_peer,
+    }

@@ -1,0 +1,209 @@
+"""Secrets at rest: AES-256-GCM, bound to the row that they belong to, under keys that the database never sees.
+
+A ciphertext is `version (1) | key id (4) | nonce (12) | encrypted text and tag (16)`. The row's identity is
+associated data, so a ciphertext copied to another row or column cannot be read there. The key id is the head of
+the key's SHA-256, which is how a ring of several keys finds the right one.
+"""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import stat
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
+
+from vestnik.domain.errors import ConfigurationError, SecretError
+
+KEY_BYTES = 32
+KEY_FILE = "secret.key"
+_VERSION = 1
+_KEY_ID_BYTES = 4
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_HEADER_BYTES = 1 + _KEY_ID_BYTES
+_HEX = re.compile(r"[0-9A-Fa-f]{64}")
+_CURE = "give one base64 or hexadecimal key of 32 bytes, or several separated by commas, the newest first"
+
+
+def identify_secret(table: str, row_id: UUID, column: str) -> str:
+    """The identity that a secret is bound to, such as `accounts:<id>:session`."""
+    return f"{table}:{row_id}:{column}"
+
+
+class KeyRing:
+    """Encrypts with its first key and decrypts with any. Its representation holds no key."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise ValueError(f"a key ring needs keys of {KEY_BYTES} bytes")
+        self._current = _key_id(keys[0])
+        self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(keys)}
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(key_id.hex() for key_id in self._ciphers)})"
+
+    def encrypt(self, secret: str, identity: str) -> bytes:
+        """The ciphertext of a text for the row that `identity` names (see `identify_secret`)."""
+        header = bytes([_VERSION]) + self._current
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._ciphers[self._current].encrypt(
+            nonce, secret.encode(), _associated_data(header, identity)
+        )
+        return header + nonce + sealed
+
+    def decrypt(self, ciphertext: bytes, identity: str) -> str:
+        """The text again.
+
+        Raises SecretError when no key fits, or when the ciphertext was changed or belongs to another row.
+        """
+        key_id = _read_key_id(ciphertext)
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise SecretError(
+                f"the secret {identity} was encrypted with key {key_id.hex()}, which is not at hand: add that key "
+                f"to VESTNIK_SECRET_KEY or put the file {KEY_FILE} back into the data directory"
+            )
+        header, nonce = ciphertext[:_HEADER_BYTES], ciphertext[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
+        try:
+            opened = cipher.decrypt(
+                nonce, ciphertext[_HEADER_BYTES + _NONCE_BYTES :], _associated_data(header, identity)
+            )
+        except InvalidTag as exc:
+            raise SecretError(f"the secret {identity} was changed, or moved here from another row") from exc
+        return opened.decode()
+
+    def needs_rotation(self, ciphertext: bytes) -> bool:
+        """Whether it was encrypted with another key than the first one."""
+        return _read_key_id(ciphertext) != self._current
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"vestnik key id" + key).digest()[:_KEY_ID_BYTES]
+
+
+def _associated_data(header: bytes, identity: str) -> bytes:
+    return header + identity.encode()
+
+
+def _read_key_id(ciphertext: bytes) -> bytes:
+    if len(ciphertext) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES:
+        raise SecretError("a stored secret is cut off")
+    if ciphertext[0] != _VERSION:
+        raise SecretError(
+            f"a stored secret has format {ciphertext[0]}; this version of Vestnik reads {_VERSION}"
+        )
+    return ciphertext[1:_HEADER_BYTES]
+
+
+def parse_keys(text: str, *, source: str) -> list[bytes]:
+    """Read keys separated by commas or line ends; `source` names the setting or file in the message.
+
+    Raises ConfigurationError, which never quotes a key.
+    """
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    words = [word.strip() for line in lines for word in line.split(",") if word.strip()]
+    if not words:
+        raise ConfigurationError(f"{source} holds no key: {_CURE}", field=source)
+    return [_parse_key(word, number, source) for number, word in enumerate(words, 1)]
+
+
+def _parse_key(word: str, number: int, source: str) -> bytes:
+    if _HEX.fullmatch(word):
+        return bytes.fromhex(word)
+    try:
+        padded = word.rstrip("=").translate(str.maketrans("-_", "+/"))
+        key = base64.b64decode(padded + "=" * (-len(padded) % 4), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise ConfigurationError(
+            f"{source}: key {number} is neither base64 nor hexadecimal: {_CURE}", field=source
+        ) from exc
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(
+            f"{source}: key {number} has {len(key)} bytes, not 32: {_CURE}", field=source
+        )
+    return key
+
+
+def read_key_ring(secret_key: SecretStr | None, data_dir: Path) -> KeyRing | None:
+    """The keys of VESTNIK_SECRET_KEY, else of the key file, else None. Creates nothing.
+
+    Raises ConfigurationError when keys are there but cannot be used.
+    """
+    if secret_key is not None:
+        return KeyRing(parse_keys(secret_key.get_secret_value(), source="VESTNIK_SECRET_KEY"))
+    path = data_dir / KEY_FILE
+    try:
+        text = path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"the key file {path} cannot be read: {exc}") from exc
+    _keep_private(path)
+    return KeyRing(parse_keys(text, source=str(path)))
+
+
+def open_key_ring(
+    secret_key: SecretStr | None, data_dir: Path, *, announce: Callable[[str], None]
+) -> KeyRing:
+    """As `read_key_ring`, but makes the key file when there is no key yet, and announces it once."""
+    ring = read_key_ring(secret_key, data_dir)
+    if ring is not None:
+        return ring
+    path = data_dir / KEY_FILE
+    text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_new = _create_whole(path, text)
+    except OSError as exc:
+        raise ConfigurationError(f"the key file {path} cannot be made: {exc}") from exc
+    if is_new:
+        announce(
+            f"made the key file {path}, which encrypts Telegram sessions; keep a copy away from the database"
+        )
+    ring = read_key_ring(None, data_dir)
+    assert ring is not None
+    return ring
+
+
+def _create_whole(path: Path, text: str) -> bool:
+    """Create a file (mode 0600) with its content in one step; False when it exists already."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        return _publish(Path(name), path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _publish(fresh: Path, path: Path) -> bool:
+    """Give a finished file its name unless the name is taken: a hard link refuses to replace."""
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # A file system without hard links, such as that of a memory stick.
+        if path.exists():
+            return False
+        os.rename(fresh, path)
+    return True
+
+
+def _keep_private(path: Path) -> None:
+    if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        with contextlib.suppress(OSError):
+            path.chmod(0o600)

@@ -1,0 +1,87 @@
+-- Claim due jobs of several campaigns at once, under the lease, before any of them is sent.
+-- Locks in the order lease, campaigns, jobs, progress. Returned jobs (claims > 0) come first, through their own
+-- index; fresh ones are read beyond a cursor, because dead index entries at the head would slow every claim.
+-- A job is claimable only with a usable peer: resolved, active and not on hold. Ten unsettled claims are the end
+-- of guessing: such a job is left for fail_unsendable. With the claim the next slots become durable.
+WITH lease AS MATERIALIZED (
+    SELECT l.account_id FROM public.account_leases l
+    JOIN public.accounts a ON a.id = l.account_id AND a.state = 'ACTIVE'
+    WHERE l.account_id = :account_id AND l.epoch = :epoch AND l.lease_until > clock_timestamp()
+      AND NOT EXISTS (
+          SELECT 1 FROM public.account_holds h
+          WHERE h.account_id = :account_id AND h.scope = 'SEND' AND h.until > clock_timestamp())
+    FOR NO KEY UPDATE OF l
+), wanted AS MATERIALIZED (
+    SELECT * FROM unnest(
+        CAST(:campaign_ids AS uuid[]), CAST(:counts AS int[]), CAST(:cursors AS bigint[]),
+        CAST(:next_slots AS float8[])
+    ) AS w (campaign_id, n, after_id, next_slot_in)
+), campaign AS MATERIALIZED (
+    SELECT c.id FROM public.campaigns c
+    JOIN lease l ON l.account_id = c.account_id
+    WHERE c.id = ANY (CAST(:campaign_ids AS uuid[])) AND c.status = 'RUNNING'
+    ORDER BY c.id
+    FOR NO KEY UPDATE OF c
+), returned AS MATERIALIZED (
+    SELECT r.id, r.campaign_id, r.maybe_sent FROM campaign c
+    JOIN wanted w ON w.campaign_id = c.id
+    CROSS JOIN LATERAL (
+        SELECT j.id, j.campaign_id, j.maybe_sent FROM public.jobs j
+        JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
+        JOIN public.channels ch ON ch.id = j.channel_id
+        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0
+          AND j.not_before <= clock_timestamp() AND NOT (j.claims >= 10 AND j.maybe_sent)
+          AND p.access_hash IS NOT NULL AND p.is_active AND ch.is_active
+          AND (p.hold_until IS NULL OR p.hold_until <= clock_timestamp())
+        ORDER BY j.not_before
+        LIMIT w.n
+        FOR NO KEY UPDATE OF j SKIP LOCKED
+    ) r
+), fresh AS MATERIALIZED (
+    SELECT f.id, f.campaign_id, f.maybe_sent FROM campaign c
+    JOIN wanted w ON w.campaign_id = c.id
+    CROSS JOIN LATERAL (
+        SELECT j.id, j.campaign_id, j.maybe_sent FROM public.jobs j
+        JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
+        JOIN public.channels ch ON ch.id = j.channel_id
+        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND j.id > w.after_id
+          AND p.access_hash IS NOT NULL AND p.is_active AND ch.is_active
+          AND (p.hold_until IS NULL OR p.hold_until <= clock_timestamp())
+        ORDER BY j.id
+        LIMIT greatest(w.n - (SELECT count(*) FROM returned r WHERE r.campaign_id = c.id), 0)
+        FOR NO KEY UPDATE OF j SKIP LOCKED
+    ) f
+), due AS MATERIALIZED (
+    SELECT id, maybe_sent FROM returned UNION ALL SELECT id, maybe_sent FROM fresh
+), claimed AS (
+    UPDATE public.jobs j
+    SET status = 'SENDING', claim_epoch = :epoch, claims = j.claims + 1, maybe_sent = true,
+        started_at = coalesce(j.started_at, clock_timestamp())
+    FROM due d
+    WHERE j.id = d.id
+    RETURNING j.id, j.campaign_id, j.channel_id, j.random_id, j.attempts, j.claims, j.error_code,
+              d.maybe_sent AS was_maybe_sent
+), delta AS (
+    SELECT campaign_id, count(*)::int AS n FROM claimed GROUP BY campaign_id
+), progress AS (
+    UPDATE public.campaign_progress p
+    SET queued = p.queued - d.n, sending = p.sending + d.n, version = p.version + 1,
+        updated_at = clock_timestamp()
+    FROM delta d
+    WHERE p.campaign_id = d.campaign_id
+), campaign_slots AS (
+    UPDATE public.campaigns c
+    SET next_slot_at = clock_timestamp() + make_interval(secs => w.next_slot_in)
+    FROM wanted w
+    WHERE c.id = w.campaign_id AND c.id IN (SELECT campaign_id FROM delta)
+), account_slot AS (
+    UPDATE public.account_leases l
+    SET next_slot_at = clock_timestamp() + make_interval(secs => CAST(:account_next_slot AS float8))
+    FROM lease
+    WHERE l.account_id = lease.account_id AND EXISTS (SELECT 1 FROM delta)
+)
+SELECT c.id, c.campaign_id, c.channel_id, c.random_id, c.attempts, c.claims, c.error_code, c.was_maybe_sent,
+       p.tg_id, p.access_hash, c.claims = 1 AS is_fresh
+FROM claimed c
+JOIN public.channel_peers p ON p.account_id = :account_id AND p.channel_id = c.channel_id
+ORDER BY c.id

@@ -1,0 +1,2 @@
+-- End every lease of a process that is known to be dead.
+UPDATE public.account_leases SET lease_until = '-infinity' WHERE holder = :holder

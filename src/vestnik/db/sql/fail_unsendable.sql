@@ -1,0 +1,56 @@
+-- End queued jobs of a campaign that no claim will ever take: the pair or the channel is inactive, another row of
+-- the campaign is the same Telegram channel, or ten claims have not settled whether the post went out.
+WITH campaign AS MATERIALIZED (
+    SELECT c.id FROM public.campaigns c
+    WHERE c.id = :campaign_id AND c.status = 'RUNNING'
+    FOR NO KEY UPDATE
+), candidate AS MATERIALIZED (
+    SELECT j.id, j.channel_id, j.maybe_sent, p.tg_id,
+           CASE WHEN j.maybe_sent AND j.claims >= 10 THEN 'UNKNOWN_OUTCOME'
+                WHEN NOT ch.is_active OR NOT coalesce(p.is_active, true) THEN 'CHANNEL_INACTIVE' END AS reason
+    FROM public.jobs j
+    JOIN campaign c ON c.id = j.campaign_id
+    JOIN public.channels ch ON ch.id = j.channel_id
+    LEFT JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
+    WHERE j.status = 'QUEUED'
+), twin AS MATERIALIZED (
+    -- the first job of each Telegram channel in this campaign, whatever its status
+    SELECT p.tg_id, min(j.id) AS first_id
+    FROM public.jobs j
+    JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
+    WHERE CAST(:check_twins AS bool) AND j.campaign_id = :campaign_id AND p.tg_id IS NOT NULL
+    GROUP BY p.tg_id HAVING count(*) > 1
+), locked AS MATERIALIZED (
+    SELECT j.id, coalesce(k.reason, 'DUPLICATE_CHANNEL') AS reason, j.maybe_sent
+    FROM public.jobs j
+    JOIN candidate k ON k.id = j.id
+    LEFT JOIN twin t ON t.tg_id = k.tg_id AND t.first_id <> k.id
+    WHERE j.status = 'QUEUED' AND (k.reason IS NOT NULL OR t.tg_id IS NOT NULL)
+    ORDER BY j.id
+    FOR NO KEY UPDATE OF j
+), moved AS (
+    UPDATE public.jobs j
+    SET status = 'FAILED', failed_at = clock_timestamp(),
+        error_code = CASE WHEN l.maybe_sent THEN 'UNKNOWN_OUTCOME' ELSE l.reason END,
+        error_message = CASE
+            WHEN l.maybe_sent THEN 'Telegram never confirmed whether this post went out; it may be in the channel.'
+            WHEN l.reason = 'CHANNEL_INACTIVE' THEN 'The channel was deactivated before its turn came.'
+            ELSE 'Another entry of this campaign is the same Telegram channel.' END
+    FROM locked l
+    WHERE j.id = l.id
+    RETURNING j.id
+), progress AS (
+    UPDATE public.campaign_progress p
+    SET queued = p.queued - m.n, failed = p.failed + m.n, version = p.version + 1, updated_at = clock_timestamp()
+    FROM (SELECT count(*)::int AS n FROM moved) m
+    WHERE p.campaign_id = :campaign_id AND m.n > 0
+    RETURNING p.campaign_id, p.queued, p.sending, m.n
+), finished AS (
+    UPDATE public.campaigns c
+    SET status = 'COMPLETED', ended_at = clock_timestamp(), updated_at = clock_timestamp()
+    FROM progress p
+    WHERE c.id = p.campaign_id AND p.queued = 0 AND p.sending = 0 AND c.expanded_at IS NOT NULL
+      AND c.status = 'RUNNING'
+    RETURNING c.id
+)
+SELECT p.n, EXISTS (SELECT 1 FROM finished) AS campaign_finished FROM progress p

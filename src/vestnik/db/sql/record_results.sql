@@ -1,0 +1,104 @@
+-- Record what became of claimed jobs, with the counters, in one statement.
+-- Success is recorded by id wherever it is not recorded yet: a post that exists is a fact, whoever holds the lease
+-- now. Everything else is recorded only for the claim that it belongs to. A job that would go back to the queue of
+-- a cancelled campaign ends instead. Locks in the order campaigns, jobs, progress, channel_peers, channels.
+WITH result AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r (
+        job_id bigint, claim_epoch bigint, outcome text, message_ids bigint[], error_code text, error_message text,
+        delay float8, attempted bool, maybe_sent bool, counts_against_channel bool, deactivate text,
+        channel_hold float8, forget_peer bool)
+), campaign AS MATERIALIZED (
+    SELECT c.id, c.status FROM public.campaigns c
+    WHERE c.id IN (SELECT j.campaign_id FROM public.jobs j JOIN result r ON r.job_id = j.id)
+    ORDER BY c.id
+    FOR NO KEY UPDATE
+), locked AS MATERIALIZED (
+    SELECT j.id, j.campaign_id, j.account_id, j.channel_id, j.status AS old_status, c.status AS campaign_status,
+           j.claim_epoch
+    FROM public.jobs j
+    JOIN campaign c ON c.id = j.campaign_id
+    WHERE j.id IN (SELECT job_id FROM result)
+    ORDER BY j.id
+    FOR NO KEY UPDATE OF j
+), decided AS MATERIALIZED (
+    SELECT l.id, l.campaign_id, l.account_id, l.channel_id, l.old_status, r.message_ids, r.error_message, r.delay,
+           r.attempted, r.maybe_sent, r.counts_against_channel, r.deactivate, r.channel_hold, r.forget_peer,
+           CASE WHEN r.outcome <> 'QUEUED' OR l.campaign_status <> 'CANCELLED' THEN r.outcome
+                WHEN r.maybe_sent THEN 'FAILED' ELSE 'CANCELLED' END AS new_status,
+           CASE WHEN r.outcome = 'QUEUED' AND l.campaign_status = 'CANCELLED' AND r.maybe_sent
+                THEN 'UNKNOWN_OUTCOME' ELSE r.error_code END AS error_code
+    FROM locked l
+    JOIN result r ON r.job_id = l.id
+    WHERE CASE r.outcome WHEN 'SENT' THEN l.old_status <> 'SENT'
+          ELSE l.old_status = 'SENDING' AND l.claim_epoch = r.claim_epoch END
+), moved AS (
+    UPDATE public.jobs j
+    SET status = d.new_status,
+        maybe_sent = d.maybe_sent,
+        attempts = j.attempts + d.attempted::int,
+        not_before = clock_timestamp() + make_interval(secs => d.delay),
+        message_ids = coalesce(d.message_ids, j.message_ids),
+        error_code = CASE d.new_status WHEN 'SENT' THEN NULL ELSE coalesce(d.error_code, j.error_code) END,
+        error_message = CASE d.new_status WHEN 'SENT' THEN NULL ELSE coalesce(d.error_message, j.error_message) END,
+        sent_at = CASE d.new_status WHEN 'SENT' THEN clock_timestamp() ELSE j.sent_at END,
+        failed_at = CASE d.new_status WHEN 'FAILED' THEN clock_timestamp() WHEN 'SENT' THEN NULL ELSE j.failed_at END
+    FROM decided d
+    WHERE j.id = d.id
+), delta AS (
+    SELECT campaign_id,
+           (count(*) FILTER (WHERE new_status = 'QUEUED') - count(*) FILTER (WHERE old_status = 'QUEUED'))::int AS queued,
+           (count(*) FILTER (WHERE new_status = 'SENT'))::int AS sent,
+           (count(*) FILTER (WHERE new_status = 'FAILED') - count(*) FILTER (WHERE old_status = 'FAILED'))::int AS failed,
+           (count(*) FILTER (WHERE new_status = 'CANCELLED')
+            - count(*) FILTER (WHERE old_status = 'CANCELLED'))::int AS cancelled,
+           (count(*) FILTER (WHERE old_status = 'SENDING'))::int AS left_sending
+    FROM decided GROUP BY campaign_id
+), progress AS (
+    UPDATE public.campaign_progress p
+    SET queued = p.queued + d.queued, sending = p.sending - d.left_sending, sent = p.sent + d.sent,
+        failed = p.failed + d.failed, cancelled = p.cancelled + d.cancelled, version = p.version + 1,
+        updated_at = clock_timestamp()
+    FROM delta d
+    WHERE p.campaign_id = d.campaign_id
+    RETURNING p.campaign_id, p.queued, p.sending
+), peer AS MATERIALIZED (
+    SELECT p.account_id, p.channel_id, d.new_status, d.campaign_id, d.error_code, d.counts_against_channel,
+           d.channel_hold, d.forget_peer,
+           d.deactivate IS NOT NULL
+           OR d.counts_against_channel AND p.consecutive_failures + 1 >= :failures_to_deactivate AS deactivates
+    FROM public.channel_peers p
+    JOIN decided d ON d.account_id = p.account_id AND d.channel_id = p.channel_id
+    WHERE d.new_status = 'SENT' AND p.consecutive_failures > 0
+       OR d.counts_against_channel OR d.deactivate IS NOT NULL OR d.channel_hold IS NOT NULL OR d.forget_peer
+    ORDER BY p.channel_id
+    FOR NO KEY UPDATE OF p
+), peers AS (
+    UPDATE public.channel_peers p
+    SET consecutive_failures = CASE WHEN x.new_status = 'SENT' THEN 0
+            ELSE p.consecutive_failures + x.counts_against_channel::int END,
+        hold_until = CASE WHEN x.channel_hold IS NULL THEN p.hold_until
+            ELSE greatest(p.hold_until, clock_timestamp() + make_interval(secs => x.channel_hold)) END,
+        access_hash = CASE WHEN x.forget_peer THEN NULL ELSE p.access_hash END,
+        is_active = p.is_active AND NOT x.deactivates,
+        inactive_reason = CASE WHEN p.is_active AND x.deactivates THEN x.error_code ELSE p.inactive_reason END,
+        inactive_since = CASE WHEN p.is_active AND x.deactivates THEN clock_timestamp() ELSE p.inactive_since END,
+        inactive_campaign_id = CASE WHEN p.is_active AND x.deactivates THEN x.campaign_id
+            ELSE p.inactive_campaign_id END
+    FROM peer x
+    WHERE p.account_id = x.account_id AND p.channel_id = x.channel_id
+), channel AS (
+    UPDATE public.channels ch
+    SET is_active = false, inactive_reason = d.error_code, inactive_since = clock_timestamp(),
+        inactive_campaign_id = d.campaign_id, updated_at = clock_timestamp()
+    FROM decided d
+    WHERE d.deactivate = 'CHANNEL' AND ch.id = d.channel_id AND ch.is_active
+), finished AS (
+    UPDATE public.campaigns c
+    SET status = 'COMPLETED', pause_reason = NULL, ended_at = clock_timestamp(), updated_at = clock_timestamp()
+    FROM progress p
+    WHERE c.id = p.campaign_id AND p.queued = 0 AND p.sending = 0 AND c.expanded_at IS NOT NULL
+      AND c.status IN ('RUNNING', 'PAUSED')
+    RETURNING c.id
+)
+SELECT d.id, d.campaign_id, d.new_status, (f.id IS NOT NULL) AS campaign_finished
+FROM decided d LEFT JOIN finished f ON f.id = d.campaign_id

@@ -1,0 +1,3 @@
+-- Give a lease back, so that the next holder need not wait for its end.
+UPDATE public.account_leases SET lease_until = '-infinity'
+WHERE account_id = :account_id AND holder = :holder AND epoch = :epoch

@@ -1,0 +1,47 @@
+-- Put what earlier holders of the lease left in SENDING back into the queue; it keeps maybe_sent and its random_id.
+-- Jobs of a campaign cancelled meanwhile end here: nobody would claim them again.
+WITH lease AS MATERIALIZED (
+    SELECT account_id, epoch FROM public.account_leases
+    WHERE account_id = :account_id AND epoch = :epoch AND lease_until > clock_timestamp()
+    FOR SHARE
+), campaign AS MATERIALIZED (
+    SELECT c.id, c.status FROM public.campaigns c
+    WHERE c.id IN (
+        SELECT j.campaign_id FROM public.jobs j JOIN lease l ON l.account_id = j.account_id
+        WHERE j.status = 'SENDING' AND j.claim_epoch < l.epoch
+    )
+    ORDER BY c.id
+    FOR NO KEY UPDATE
+), locked AS MATERIALIZED (
+    SELECT j.id, j.campaign_id,
+           CASE WHEN c.status <> 'CANCELLED' THEN 'QUEUED' WHEN j.maybe_sent THEN 'FAILED' ELSE 'CANCELLED' END
+               AS new_status
+    FROM public.jobs j
+    JOIN campaign c ON c.id = j.campaign_id
+    WHERE j.account_id = :account_id AND j.status = 'SENDING' AND j.claim_epoch < :epoch
+    ORDER BY j.id
+    FOR NO KEY UPDATE OF j
+), moved AS (
+    UPDATE public.jobs j
+    SET status = l.new_status, not_before = clock_timestamp(),
+        error_code = CASE l.new_status WHEN 'FAILED' THEN 'UNKNOWN_OUTCOME' ELSE j.error_code END,
+        error_message = CASE l.new_status
+            WHEN 'FAILED' THEN 'The campaign was cancelled before it was clear whether this post went out.'
+            ELSE j.error_message END,
+        failed_at = CASE l.new_status WHEN 'FAILED' THEN clock_timestamp() ELSE j.failed_at END
+    FROM locked l
+    WHERE j.id = l.id
+    RETURNING l.campaign_id, l.new_status
+), delta AS (
+    SELECT campaign_id, count(*)::int AS n,
+           (count(*) FILTER (WHERE new_status = 'QUEUED'))::int AS queued,
+           (count(*) FILTER (WHERE new_status = 'FAILED'))::int AS failed,
+           (count(*) FILTER (WHERE new_status = 'CANCELLED'))::int AS cancelled
+    FROM moved GROUP BY campaign_id
+)
+UPDATE public.campaign_progress p
+SET sending = p.sending - d.n, queued = p.queued + d.queued, failed = p.failed + d.failed,
+    cancelled = p.cancelled + d.cancelled, version = p.version + 1, updated_at = clock_timestamp()
+FROM delta d
+WHERE p.campaign_id = d.campaign_id
+RETURNING p.campaign_id, d.n
