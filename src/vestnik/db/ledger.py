@@ -144,7 +144,7 @@ class Ledger:
         except PoolTimeoutError as exc:
             raise DatabaseUnavailableError("PostgreSQL does not answer: all connections are waiting") from exc
 
-    async def _fetch(self, statement: str, **parameters: Any) -> Sequence[Row[Any]]:
+    async def _fetch(self, statement: str, **parameters: object) -> Sequence[Row[Any]]:
         async with self._connection() as connection:
             result: CursorResult[Any] = await connection.execute(load_statement(statement), parameters)
             return result.fetchall() if result.returns_rows else ()

@@ -72,8 +72,9 @@ class Attempt(Protocol):
 
 
 def compute_backoff(attempts: int, base: timedelta) -> timedelta:
-    """The wait after the `attempts`-th failed attempt (1 for the first): base x 2^(attempts - 1), at most 5 min."""
-    return min(base * 2 ** min(attempts - 1, 20), MAX_BACKOFF)
+    """The wait after the `attempts`-th failed attempt (from 1): base x 2^(attempts - 1), at most 5 min."""
+    factor: int = 2 ** min(attempts - 1, 20)
+    return min(base * factor, MAX_BACKOFF)
 
 
 def judge_success(attempt: Attempt, message_ids: tuple[int, ...]) -> JobResult:
@@ -90,7 +91,7 @@ def hand_back(attempt: Attempt, *, maybe_sent: bool) -> JobResult:
     )
 
 
-def judge_failure(
+def judge_failure(  # noqa: C901, PLR0911, PLR0912 - one closed match over the whole table
     attempt: Attempt, error: TransportError, *, retry_limit: int, retry_base: timedelta
 ) -> Verdict:
     """Apply the table of error classes; see docs/reference/telegram-errors.md."""
