@@ -1,0 +1,226 @@
+"""The engine's `Transport` over Telethon: raw requests, so that random_id is ours."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from telethon.tl.functions.contacts import ResolveUsernameRequest
+from telethon.tl.functions.messages import GetDialogsRequest, GetHistoryRequest, SendMessageRequest
+from telethon.tl.functions.users import GetUsersRequest
+from telethon.tl.tlobject import TLObject
+from telethon.tl.types import (
+    InputPeerChannel,
+    InputPeerEmpty,
+    InputUserSelf,
+    PeerChannel,
+    UpdateMessageID,
+    UpdateNewChannelMessage,
+    UpdateNewMessage,
+    UpdateShortSentMessage,
+    User,
+)
+from telethon.tl.types.messages import DialogsNotModified, DialogsSlice, MessagesNotModified
+
+from vestnik.domain.transport import Content, ErrorClass, Identity, KnownChannel, Peer, TransportError
+from vestnik.telegram.channels import (
+    list_new_dialogs,
+    read_channel,
+    read_dialog_channels,
+    read_next_offset,
+)
+from vestnik.telegram.link import ClientDescription, Link
+from vestnik.telegram.sessions import ParsedSession
+
+PAGE: Final = 100
+"""Dialogs or messages per request; Telegram gives at most 100 of either."""
+
+_FOLDERS: Final = (0, 1)
+"""The main list and the archive (https://core.telegram.org/api/folders)."""
+
+
+class TelethonTransport:
+    """One connection for one account; see `vestnik.domain.transport.Transport` for the contract.
+
+    `api_id` is the application's; Telegram wants the hash that goes with it at a login only. The timeouts apply to
+    every single request and to the opening of the TCP connection.
+    """
+
+    def __init__(
+        self,
+        session: ParsedSession,
+        *,
+        api_id: int,
+        call_timeout: timedelta,
+        connect_timeout: timedelta,
+        description: ClientDescription | None = None,
+    ) -> None:
+        self._is_bot = False
+        self._link = Link(
+            session,
+            api_id=api_id,
+            description=description or ClientDescription(),
+            call_timeout=call_timeout,
+            connect_timeout=connect_timeout,
+        )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a call can be made at all."""
+        return self._link.is_open
+
+    async def connect(self) -> Identity:
+        """Open the connection and ask who we are."""
+        users = await self._link.open(GetUsersRequest([InputUserSelf()]))
+        user = next((user for user in users if isinstance(user, User)), None)
+        if user is None:
+            await self._link.close()
+            raise TransportError(
+                "NOT_LOGGED_IN",
+                ErrorClass.ACCOUNT_DEAD,
+                "Nobody is logged in with this session; log in again (NOT_LOGGED_IN).",
+                disconnected=True,
+            )
+        self._is_bot = bool(user.bot)
+        name = " ".join(part for part in (user.first_name, user.last_name) if part)
+        return Identity(tg_id=user.id, name=name or user.username or str(user.id), is_bot=self._is_bot)
+
+    async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
+        """Post a text; the id of the message, or nothing if Telegram accepted it without naming one.
+
+        A repeated random_id is answered with the original message or with RANDOM_ID_DUPLICATE (class SENT).
+        """
+        request = SendMessageRequest(
+            peer=_input_peer(peer),
+            message=content.text,
+            no_webpage=not content.link_preview,
+            random_id=random_id,
+        )
+        return _read_message_ids(await self._link.call(request), random_id)
+
+    async def list_channels(self, wanted: Collection[str]) -> list[KnownChannel]:  # noqa: ARG002
+        """Every channel and supergroup among the dialogs, archived ones too; none for a bot.
+
+        Bots may not ask for dialogs (https://core.telegram.org/method/messages.getDialogs). `wanted` makes no
+        difference.
+        """
+        if self._is_bot:
+            return []
+        channels: dict[int, KnownChannel] = {}
+        for folder in _FOLDERS:
+            for channel in await self._list_folder(folder):
+                channels.setdefault(channel.peer.tg_id, channel)
+        return list(channels.values())
+
+    async def resolve(self, username: str) -> KnownChannel:
+        """Look up a username, with or without the @.
+
+        A name that belongs to a person or a bot is NOT_A_CHANNEL, class CHANNEL_FOR_ALL.
+        """
+        answer = await self._link.call(ResolveUsernameRequest(username=username.removeprefix("@")))
+        if isinstance(answer.peer, PeerChannel):
+            for chat in answer.chats:
+                if chat.id == answer.peer.channel_id and (known := read_channel(chat)) is not None:
+                    return known
+            raise TransportError(
+                "CHANNEL_NOT_ADDRESSABLE",
+                ErrorClass.CHANNEL,
+                "Telegram gives this account no access to the channel (CHANNEL_NOT_ADDRESSABLE).",
+            )
+        raise TransportError(
+            "NOT_A_CHANNEL",
+            ErrorClass.CHANNEL_FOR_ALL,
+            "The username belongs to a person or a bot, not to a channel (NOT_A_CHANNEL).",
+        )
+
+    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
+        """The id of the newest message of ours with this text since then, read from the channel's history.
+
+        Telegram cuts white space off both ends of a text and dates messages to the second. A post in a broadcast
+        channel counts as ours whoever of the administrators it is from.
+        """
+        oldest = since.replace(microsecond=0)
+        text = content.text.strip()
+        offset_id = 0
+        while True:
+            page = await self._link.call(
+                GetHistoryRequest(
+                    peer=_input_peer(peer),
+                    offset_id=offset_id,
+                    offset_date=None,
+                    add_offset=0,
+                    limit=PAGE,
+                    max_id=0,
+                    min_id=0,
+                    hash=0,
+                )
+            )
+            messages = [] if isinstance(page, MessagesNotModified) else page.messages
+            for message in messages:
+                if (date := getattr(message, "date", None)) is not None and date < oldest:
+                    return None
+                if _is_ours(message) and (getattr(message, "message", None) or "").strip() == text:
+                    return int(message.id)
+            if not messages or messages[-1].id == offset_id:
+                return None
+            offset_id = messages[-1].id
+
+    async def disconnect(self) -> None:
+        """Close the connection; returns when nothing more can go out. May be called twice."""
+        await self._link.close()
+
+    async def _list_folder(self, folder: int) -> list[KnownChannel]:
+        channels: list[KnownChannel] = []
+        seen: set[tuple[str, int]] = set()
+        offset_date: datetime | None = None
+        offset_id = 0
+        offset_peer = InputPeerEmpty()
+        while True:
+            page = await self._link.call(
+                GetDialogsRequest(
+                    offset_date=offset_date,
+                    offset_id=offset_id,
+                    offset_peer=offset_peer,
+                    limit=PAGE,
+                    hash=0,
+                    exclude_pinned=bool(seen),  # they come with the first page
+                    folder_id=folder,
+                )
+            )
+            if isinstance(page, DialogsNotModified):
+                return channels
+            fresh = list_new_dialogs(page, seen)
+            channels.extend(read_dialog_channels(fresh, page.chats))
+            # A slice may be shorter than asked for, so only a page without anything new is the end.
+            offset = read_next_offset(page) if fresh and isinstance(page, DialogsSlice) else None
+            if offset is None:
+                return channels
+            offset_date, offset_id, offset_peer = offset
+
+
+def _input_peer(peer: Peer) -> InputPeerChannel:
+    return InputPeerChannel(peer.tg_id, peer.access_hash)
+
+
+def _is_ours(message: TLObject) -> bool:
+    return bool(getattr(message, "out", False) or getattr(message, "post", False))
+
+
+def _read_message_ids(answer: TLObject, random_id: int) -> tuple[int, ...]:
+    """The posted ids: from the UpdateMessageID with our random_id, which comes before all others.
+
+    updateShortSentMessage has the id itself. An answer to a repeated random_id may lack the UpdateMessageID; then
+    the new message in it is the original one.
+    """
+    if isinstance(answer, UpdateShortSentMessage):
+        return (answer.id,)
+    updates = list(_list_updates(answer))
+    ids = tuple(u.id for u in updates if isinstance(u, UpdateMessageID) and u.random_id == random_id)
+    return ids or tuple(
+        u.message.id for u in updates if isinstance(u, (UpdateNewChannelMessage, UpdateNewMessage))
+    )
+
+
+def _list_updates(answer: TLObject) -> Iterator[TLObject]:
+    if (single := getattr(answer, "update", None)) is not None:
+        yield single
+    yield from getattr(answer, "updates", None) or ()
