@@ -149,15 +149,17 @@ class Ledger:
             result: CursorResult[Any] = await connection.execute(load_statement(statement), parameters)
             return result.fetchall() if result.returns_rows else ()
 
-    async def list_leasable_accounts(self) -> list[tuple[AccountId, AccountKind]]:
-        """Active accounts whose lease nobody holds."""
+    async def list_leasable_accounts(self, holder: str) -> list[tuple[AccountId, AccountKind]]:
+        """Active accounts whose lease nobody but `holder` holds."""
         async with self._connection() as connection:
             rows = await connection.execute(
                 select(Account.id, Account.kind)
                 .outerjoin(AccountLease, AccountLease.account_id == Account.id)
                 .where(Account.state == AccountState.ACTIVE)
                 .where(
-                    AccountLease.lease_until.is_(None) | (AccountLease.lease_until < func.clock_timestamp())
+                    AccountLease.lease_until.is_(None)
+                    | (AccountLease.lease_until < func.clock_timestamp())
+                    | (AccountLease.holder == holder)
                 )
                 .order_by(Account.id)
             )
@@ -340,6 +342,10 @@ class Ledger:
     async def deactivate_channel(self, channel_id: ChannelId, reason: str) -> None:
         """Deactivate a channel for every account."""
         await self._fetch("deactivate_channel", channel_id=channel_id, reason=reason)
+
+    async def deactivate_peer(self, account_id: AccountId, channel_id: ChannelId, reason: str) -> None:
+        """Deactivate a channel for one account."""
+        await self._fetch("deactivate_peer", account_id=account_id, channel_id=channel_id, reason=reason)
 
     async def hold(self, account_id: AccountId, scope: HoldScope, duration: timedelta, reason: str) -> None:
         """Hold an account from now on for `duration`."""

@@ -27,8 +27,9 @@ class Deactivation(StrEnum):
 class JobResult:
     """What is recorded for a claimed job. QUEUED gives it back, due after `delay`.
 
-    `maybe_sent` says whether the post may be out although nothing confirmed it. `attempted` counts a definite
-    failure answer against the retry limit.
+    `maybe_sent` says whether the post may be out although nothing confirmed it; an error answer, however
+    definite, speaks of its own call only and settles no earlier one. `attempted` counts an answered failure
+    against the retry limit.
     """
 
     job_id: JobId
@@ -69,6 +70,8 @@ class Attempt(Protocol):
     def attempts(self) -> int: ...  # noqa: D102
     @property
     def error_code(self) -> str | None: ...  # noqa: D102
+    @property
+    def was_maybe_sent(self) -> bool: ...  # noqa: D102
 
 
 def compute_backoff(attempts: int, base: timedelta) -> timedelta:
@@ -140,7 +143,7 @@ def _retry(attempt: Attempt, error: TransportError, *, retry_limit: int, retry_b
             error_code=error.name,
             error_message=error.message,
             delay=LOST_CONNECTION_DELAY,
-            maybe_sent=not error.definite,
+            maybe_sent=attempt.was_maybe_sent or not error.definite,
         )
     attempts = attempt.attempts + 1
     exhausted = attempts > retry_limit
@@ -152,7 +155,7 @@ def _retry(attempt: Attempt, error: TransportError, *, retry_limit: int, retry_b
         error_message=error.message,
         delay=timedelta() if exhausted else compute_backoff(attempts, retry_base),
         attempted=True,
-        maybe_sent=not error.definite,
+        maybe_sent=attempt.was_maybe_sent or not error.definite,
         counts_against_channel=exhausted,
     )
 
@@ -173,7 +176,7 @@ def _give_back(
         error_code=error.name if keep_error else None,
         error_message=error.message if keep_error else None,
         delay=delay,
-        maybe_sent=not error.definite,
+        maybe_sent=attempt.was_maybe_sent or not error.definite,
         channel_hold=channel_hold,
         forget_peer=forget_peer,
     )
@@ -193,7 +196,7 @@ def _fail(
         error_code=error.name,
         error_message=error.message,
         attempted=True,
-        maybe_sent=not error.definite,
+        maybe_sent=attempt.was_maybe_sent or not error.definite,
         deactivate=deactivate,
         counts_against_channel=counts_against_channel or deactivate is not None,
     )

@@ -98,11 +98,18 @@ class Schedule:
             share.used = max(share.used, self._least_used(active))
 
     def plan(
-        self, now: float, until: float, *, pending: Iterable[CampaignId], active: Collection[CampaignId]
+        self,
+        now: float,
+        *,
+        lead: float,
+        window: float,
+        pending: Iterable[CampaignId],
+        active: Collection[CampaignId],
     ) -> "Plan":
-        """Whose the slots before `until` are, after those already given to `pending`.
+        """Whose the next slots are, after those already given to `pending`.
 
-        Only campaigns in `active` get slots. Changes nothing here: the slots are taken when posts are launched.
+        Slots are given out once the first of them is at most `lead` seconds away, and then for `window` seconds.
+        Only campaigns in `active` get any. Changes nothing here: slots are taken when posts are launched.
         """
         future = Schedule(self._account.rate, self._account.next_slot)
         future._shares = {
@@ -111,21 +118,27 @@ class Schedule:
         for campaign_id in pending:
             if campaign_id in future._shares:
                 future.launched(campaign_id, max(now, future.slot_of(campaign_id)))
-        order: list[CampaignId] = []
         candidates = [campaign_id for campaign_id in active if campaign_id in future._shares]
-        while candidates:
-            campaign_id = future._choose(now, candidates)
-            at = max(now, future.slot_of(campaign_id))
-            if at >= until:
-                break
-            order.append(campaign_id)
-            future.launched(campaign_id, at)
+        first_slot = min((max(now, future.slot_of(key)) for key in candidates), default=None)
+        order: list[CampaignId] = []
+        if first_slot is not None and first_slot <= now + lead:
+            order = future._give_out(now, first_slot + window, candidates)
         return Plan(
             order=order,
             account_next_slot=future._account.next_slot,
             next_slots={key: share.pacer.next_slot for key, share in future._shares.items()},
-            first_slot=min((max(now, self.slot_of(key)) for key in candidates), default=None),
+            first_slot=first_slot,
         )
+
+    def _give_out(self, now: float, until: float, candidates: list[CampaignId]) -> list[CampaignId]:
+        order: list[CampaignId] = []
+        while True:
+            campaign_id = self._choose(now, candidates)
+            at = max(now, self.slot_of(campaign_id))
+            if at >= until:
+                return order
+            order.append(campaign_id)
+            self.launched(campaign_id, at)
 
     def _choose(self, now: float, candidates: list[CampaignId]) -> CampaignId:
         """The campaign that may go first; of those that could go at once, the one that had least so far."""
@@ -163,4 +176,4 @@ class Plan:
     account_next_slot: float
     next_slots: dict[CampaignId, float]
     first_slot: float | None
-    """The earliest slot of any active campaign, whether before the end of the plan or not."""
+    """The earliest slot of an active campaign that was free before this plan; None without such a campaign."""

@@ -1,0 +1,65 @@
+"""What a lane keeps in memory of the campaigns that it delivers."""
+
+from dataclasses import dataclass
+
+from vestnik.db.ledger import ClaimedJob, RunningCampaign
+from vestnik.domain.ids import CampaignId
+from vestnik.domain.transport import Content
+
+CURSOR_RESET_AFTER = 60.0
+DRY_FOR = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class LaneCampaign:
+    """A running campaign. Instants are seconds of the engine's clock."""
+
+    campaign_id: CampaignId
+    content: Content
+    retry_limit: int
+    rate: float
+    queued: int
+    is_expanded: bool
+    is_prepared: bool = False
+    """Peers were looked for and doubles ended; before that nothing is claimed."""
+    needs_sweep: bool = False
+    cursor: int = 0
+    cursor_reset_at: float = 0.0
+    dry_until: float = 0.0
+    """A claim found nothing due; the next one is made then."""
+
+    def is_claimable(self, now: float) -> bool:
+        """Whether a claim could find something."""
+        return self.is_prepared and self.queued > 0 and now >= self.dry_until
+
+    def note_claim(self, wanted: int, claimed: list[ClaimedJob], now: float) -> None:
+        """Advance the cursor behind what was claimed; rest for a while if there was less than wanted."""
+        self.queued = max(self.queued - len(claimed), 0)
+        self.cursor = max([self.cursor, *(job.job_id for job in claimed if job.is_fresh)])
+        if len(claimed) < wanted:
+            self.dry_until = now + DRY_FOR
+            self.needs_sweep = self.queued > 0
+            if now - self.cursor_reset_at > CURSOR_RESET_AFTER:
+                self.start_over(now)
+                self.dry_until = now + DRY_FOR
+
+    def note_returned(self, count: int) -> None:
+        """Jobs went back to the queue."""
+        self.queued += count
+        self.dry_until = 0.0
+
+    def start_over(self, now: float) -> None:
+        """Fresh rows that were passed over may be claimable now."""
+        self.cursor = 0
+        self.cursor_reset_at = now
+        self.dry_until = 0.0
+
+    def update(self, running: RunningCampaign, now: float) -> None:
+        """Take over what the database says."""
+        self.retry_limit = running.retry_limit
+        self.rate = running.rate
+        self.queued = running.queued
+        self.is_expanded = running.is_expanded
+        if running.next_return_in is not None:
+            due_at = now + max(running.next_return_in.total_seconds(), 0.02)
+            self.dry_until = min(self.dry_until, due_at)

@@ -1,0 +1,51 @@
+"""One post: hand it over, and settle it when Telegram says that it has the message already."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from vestnik.domain.transport import Content, ErrorClass, Peer, Transport, TransportError
+
+ASK_AGAIN_AFTER = 1.0
+_CLOCK_SLACK = timedelta(minutes=10)
+
+
+class UnsettledError(Exception):
+    """The post may be out, but nothing may be asked now; whoever claims the job next asks again."""
+
+
+async def send_once(
+    transport: Transport,
+    peer: Peer,
+    content: Content,
+    random_id: int,
+    *,
+    may_send: Callable[[], bool],
+    claimed_before: timedelta,
+) -> tuple[int, ...]:
+    """Post with a random_id and return the ids of the messages; raises TransportError or UnsettledError.
+
+    RANDOM_ID_DUPLICATE says that a call with this random_id is still running or has succeeded. It is asked again
+    after a second, if `may_send` still allows; the same answer again means that the post is out, and its id is
+    looked up in the channel's history, no further back than `claimed_before`. Posts whose id cannot be found
+    have none.
+    """
+    try:
+        return await transport.send(peer, content, random_id)
+    except TransportError as error:
+        if error.error_class is not ErrorClass.SENT:
+            raise
+    await asyncio.sleep(ASK_AGAIN_AFTER)
+    if not may_send():
+        raise UnsettledError
+    try:
+        return await transport.send(peer, content, random_id)
+    except TransportError as error:
+        if error.error_class is not ErrorClass.SENT:
+            raise
+    since = datetime.now(UTC) - claimed_before - _CLOCK_SLACK
+    try:
+        found = await transport.find_message(peer, content, since)
+    except TransportError:
+        found = None  # the post is out all the same
+    return () if found is None else (found,)
