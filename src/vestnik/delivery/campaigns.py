@@ -1,5 +1,6 @@
 """What a lane keeps in memory of the campaigns that it delivers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vestnik.db.ledger import ClaimedJob, RunningCampaign
@@ -8,6 +9,8 @@ from vestnik.domain.transport import Content
 
 CURSOR_RESET_AFTER = 60.0
 DRY_FOR = 1.0
+SWEEP_AFTER = 2.0
+"""Seconds between two looks for jobs that no claim would take; each reads all that is queued."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class LaneCampaign:
     is_prepared: bool = False
     """Peers were looked for and doubles ended; before that nothing is claimed."""
     needs_sweep: bool = False
+    swept_at: float = 0.0
     cursor: int = 0
     cursor_reset_at: float = 0.0
     dry_until: float = 0.0
@@ -37,11 +41,10 @@ class LaneCampaign:
         self.queued = max(self.queued - len(claimed), 0)
         self.cursor = max([self.cursor, *(job.job_id for job in claimed if job.is_fresh)])
         if len(claimed) < wanted:
-            self.dry_until = now + DRY_FOR
-            self.needs_sweep = self.queued > 0
+            self.needs_sweep = self.queued > 0 and now - self.swept_at >= SWEEP_AFTER
             if now - self.cursor_reset_at > CURSOR_RESET_AFTER:
                 self.start_over(now)
-                self.dry_until = now + DRY_FOR
+            self.dry_until = now + DRY_FOR
 
     def note_returned(self, count: int) -> None:
         """Jobs went back to the queue."""
@@ -54,12 +57,41 @@ class LaneCampaign:
         self.cursor_reset_at = now
         self.dry_until = 0.0
 
-    def update(self, running: RunningCampaign, now: float) -> None:
-        """Take over what the database says."""
+    def update(self, running: RunningCampaign, now: float) -> bool:
+        """Take over what the database says; whether the rate changed."""
+        changed = self.rate != running.rate
         self.retry_limit = running.retry_limit
         self.rate = running.rate
         self.queued = running.queued
         self.is_expanded = running.is_expanded
+        if not running.is_expanded or (running.queued == 0 and running.sending == 0):
+            self.needs_sweep = True
         if running.next_return_in is not None:
             due_at = now + max(running.next_return_in.total_seconds(), 0.02)
             self.dry_until = min(self.dry_until, due_at)
+        return changed
+
+
+class CampaignBook(dict[CampaignId, LaneCampaign]):
+    """The running campaigns of an account by their ids."""
+
+    @property
+    def needy(self) -> list[LaneCampaign]:
+        """Those that have to be prepared before their next claim."""
+        return [campaign for campaign in self.values() if campaign.needs_sweep or not campaign.is_prepared]
+
+    def note_returned(self, counts: Iterable[tuple[CampaignId, int]]) -> None:
+        """Jobs went back to the queue."""
+        for campaign_id, count in counts:
+            if (campaign := self.get(campaign_id)) is not None:
+                campaign.note_returned(count)
+
+    def start_over(self, now: float) -> None:
+        """Peers changed: what no claim would take a moment ago may be due."""
+        for campaign in self.values():
+            campaign.start_over(now)
+
+    def unprepare(self) -> None:
+        """Nothing is claimed until every campaign has been prepared again."""
+        for campaign in self.values():
+            campaign.is_prepared = False

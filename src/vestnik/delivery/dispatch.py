@@ -1,0 +1,244 @@
+"""Claiming jobs ahead of their slots and handing each over at its slot."""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from datetime import timedelta
+
+import structlog
+
+from vestnik.db.ledger import CampaignClaim, ClaimedJob, Lease, Ledger
+from vestnik.delivery.answers import AnswerJudge
+from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
+from vestnik.delivery.clock import read_clock
+from vestnik.delivery.failpoints import Failpoint, Failpoints
+from vestnik.delivery.gate import Gate
+from vestnik.delivery.link import Link
+from vestnik.delivery.options import LaneOptions
+from vestnik.delivery.recorder import Recorder
+from vestnik.delivery.sending import UnsettledError, send_once
+from vestnik.delivery.waiting import wait_for_event
+from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.domain.ids import CampaignId
+from vestnik.domain.outcomes import hand_back
+from vestnik.domain.pacing import Plan, Schedule
+from vestnik.domain.transport import Transport, TransportError
+
+IN_FLIGHT_SECONDS = 2.0
+"""Posts handed over but not answered: at most what the account's rate makes in this time, or LEAST_IN_FLIGHT."""
+LEAST_IN_FLIGHT = 20.0
+CLAIM_LEAD = 0.03
+"""Seconds by which a claim should be answered before its first slot."""
+
+
+class Dispatcher:
+    """The inner loop of a lane.
+
+    Claims are made for the slots of the next 250 ms (or two database round trips); claimed jobs wait in a backlog
+    in the order of their slots, and each becomes a task of its own at its slot, so that answers are not waited
+    for. Whatever forbids sending empties the backlog: the jobs go back unsent.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lease: Lease,
+        *,
+        book: CampaignBook,
+        gate: Gate,
+        link: Link,
+        recorder: Recorder,
+        judge: AnswerJudge,
+        options: LaneOptions,
+        failpoints: Failpoints,
+    ) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._book = book
+        self._gate = gate
+        self._link = link
+        self._recorder = recorder
+        self._judge = judge
+        self._options = options
+        self._failpoints = failpoints
+        # Until the first look at the database nothing is claimed, so this rate is never used.
+        self.schedule = Schedule(1.0, read_clock() + lease.next_slot_in.total_seconds())
+        self.account_rate = 0.0
+        self._backlog: deque[ClaimedJob] = deque()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._claim: asyncio.Task[None] | None = None
+        self._claim_at = 0.0
+        self._round_trip = 0.01
+        self._turn = asyncio.Event()
+        self._log = structlog.get_logger().bind(account_id=str(lease.account_id))
+
+    def kick(self) -> None:
+        """Something changed: look again now, and plan anew."""
+        self._claim_at = 0.0
+        self._turn.set()
+
+    def usable_transport(self) -> Transport | None:
+        """The connection, if anything may go out on it at this moment."""
+        return self._link.transport if self._gate.is_open() else None
+
+    async def run(self, group: asyncio.TaskGroup) -> None:
+        """Claim and launch until cancelled; posts and claims are tasks of `group`."""
+        while True:
+            await wait_for_event(self._turn, self._step(group))
+
+    def _step(self, group: asyncio.TaskGroup) -> float:
+        """Launch what is due, claim if it is time to; the seconds until there is something to do again."""
+        poll = self._options.poll.total_seconds()
+        now = read_clock()
+        if now < self._gate.held_until:
+            return min(self._gate.held_until - now, poll)
+        if self.usable_transport() is None:
+            self.drop_backlog()
+            return poll
+        next_slot = self._launch_due(group)
+        next_claim = self._claim_if_time(group, read_clock())
+        return max(min(next_slot, next_claim) - read_clock(), 0.0)
+
+    # -- launching ------------------------------------------------------------------------------------------
+
+    def _launch_due(self, group: asyncio.TaskGroup) -> float:
+        """Hand over every claimed job whose slot has come; the instant of the next one."""
+        limit = max(LEAST_IN_FLIGHT, self.account_rate * IN_FLIGHT_SECONDS)
+        while self._backlog:
+            now = read_clock()
+            if len(self._in_flight) >= limit:
+                return now + self._options.poll.total_seconds()  # an answer wakes
+            job = self._backlog[0]
+            slot = self.schedule.slot_of(job.campaign_id)
+            if slot > now:
+                return slot
+            transport = self.usable_transport()
+            if transport is None:
+                return now
+            self._backlog.popleft()
+            self.schedule.launched(job.campaign_id, now)
+            task = group.create_task(self._post(transport, job, self._book[job.campaign_id]))
+            self._in_flight.add(task)
+            task.add_done_callback(self._note_answered)
+        return float("inf")
+
+    def _note_answered(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._turn.set()
+
+    async def _post(self, transport: Transport, job: ClaimedJob, campaign: LaneCampaign) -> None:
+        if self.usable_transport() is not transport:
+            self._give_back(job)
+            return
+        self._failpoints.hit(Failpoint.BEFORE_SEND)
+        try:
+            message_ids = await send_once(
+                transport,
+                job.peer,
+                campaign.content,
+                job.random_id,
+                may_send=lambda: self.usable_transport() is transport,
+                claimed_before=timedelta(days=1) if job.was_maybe_sent else timedelta(),
+            )
+        except UnsettledError:
+            self._recorder.put(hand_back(job, maybe_sent=True))
+        except TransportError as error:
+            self._failpoints.hit(Failpoint.AFTER_SEND)
+            self._judge.reject(job, campaign, error)
+        else:
+            self._failpoints.hit(Failpoint.AFTER_SEND)
+            self._judge.accept(job, message_ids)
+
+    # -- claiming -------------------------------------------------------------------------------------------
+
+    def _claim_if_time(self, group: asyncio.TaskGroup, now: float) -> float:
+        """Start a claim for the next slots if they are near; the instant at which to ask again."""
+        far = now + self._options.poll.total_seconds()
+        if self._claim is not None and not self._claim.done():
+            return far  # its end kicks
+        if now < self._claim_at:
+            return self._claim_at
+        lead = CLAIM_LEAD + 1.5 * self._round_trip
+        plan = self.schedule.plan(
+            now,
+            lead=lead,
+            window=max(self._options.claim_window.total_seconds(), 2 * self._round_trip),
+            pending=[job.campaign_id for job in self._backlog],
+            active=[key for key, campaign in self._book.items() if campaign.is_claimable(now)],
+        )
+        if plan.order:
+            self._claim = group.create_task(self._claim_slots(plan, now))
+            return far
+        resting = [campaign.dry_until for campaign in self._book.values() if campaign.dry_until > now]
+        first = [] if plan.first_slot is None else [plan.first_slot - lead]
+        self._claim_at = min([far, *first, *resting])
+        return self._claim_at
+
+    async def _claim_slots(self, plan: Plan, now: float) -> None:
+        counts = Counter(plan.order)
+        wanted = [
+            CampaignClaim(
+                campaign_id=campaign_id,
+                count=count,
+                cursor=self._book[campaign_id].cursor,
+                next_slot_in=_until(plan.next_slots[campaign_id], now),
+            )
+            for campaign_id, count in counts.items()
+        ]
+        try:
+            jobs = await self._ledger.claim(self._lease, wanted, _until(plan.account_next_slot, now))
+        except DatabaseUnavailableError as exc:
+            # The claim may have been committed without our learning of it. A new epoch tells those jobs apart.
+            self._log.warning("lane.claim_lost", reason=exc.message)
+            self._gate.end()
+            return
+        answered_at = read_clock()
+        self._round_trip += 0.2 * (min(answered_at - now, 2.0) - self._round_trip)
+        self._failpoints.hit(Failpoint.AFTER_CLAIM)
+        self._queue_up(plan, counts, jobs, answered_at)
+        self.kick()
+
+    def _queue_up(self, plan: Plan, counts: Counter[CampaignId], jobs: list[ClaimedJob], now: float) -> None:
+        """Append claimed jobs in the order of their slots; what may not go any more goes back at once."""
+        by_campaign: dict[CampaignId, deque[ClaimedJob]] = defaultdict(deque)
+        for job in jobs:
+            if job.campaign_id in self._book:
+                by_campaign[job.campaign_id].append(job)
+            else:
+                self._give_back(job)
+        for campaign_id, count in counts.items():
+            if (campaign := self._book.get(campaign_id)) is not None:
+                campaign.note_claim(count, list(by_campaign[campaign_id]), now)
+        for campaign_id in plan.order:
+            if by_campaign[campaign_id]:
+                self._backlog.append(by_campaign[campaign_id].popleft())
+        if not self._gate.is_open():
+            self.drop_backlog()
+
+    # -- stopping -------------------------------------------------------------------------------------------
+
+    def drop_backlog(self, campaign_id: CampaignId | None = None) -> None:
+        """Give claimed jobs back unsent: all of them, or those of one campaign."""
+        kept: deque[ClaimedJob] = deque()
+        for job in self._backlog:
+            if campaign_id is None or job.campaign_id == campaign_id:
+                self._give_back(job)
+            else:
+                kept.append(job)
+        self._backlog = kept
+
+    def _give_back(self, job: ClaimedJob) -> None:
+        self._recorder.put(hand_back(job, maybe_sent=job.was_maybe_sent))
+
+    async def wait_for_claim(self) -> None:
+        """Returns when no claim is under way."""
+        if self._claim is not None:
+            await asyncio.wait([self._claim])
+
+    async def wait_for_answers(self, timeout: timedelta | None = None) -> None:
+        """Returns when every post that was handed over has been answered, or after `timeout`."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=timeout.total_seconds() if timeout else None)
+
+
+def _until(instant: float, now: float) -> timedelta:
+    return timedelta(seconds=max(instant - now, 0.0))
