@@ -34,5 +34,5 @@ setup: $(UV)
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vestnik needs Python 3.11 or newer; this is " + sys.version.split()[0])'
 	@echo "Setting up (once): uv $(UV_VERSION)"
-	@$(PYTHON) -m venv .uv 2>/dev/null || { rm -rf .uv && $(PYTHON) -m pip install --quiet --disable-pip-version-check --prefix .uv uv==$(UV_VERSION); }
-	@test -x .uv/bin/uv || .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(PYTHON) -m venv .uv || { rm -rf .uv; echo "Vestnik: 'python3 -m venv' does not work here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
