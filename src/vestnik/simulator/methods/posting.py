@@ -1,0 +1,170 @@
+"""Posting: rights, limits, slow mode, flood limits, and each random_id once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from telethon.tl import TLObject, functions, types
+
+from vestnik.simulator.accounts import Account, pack_random_key
+from vestnik.simulator.calls import Call, Method
+from vestnik.simulator.channels import Channel, Extras, Right
+from vestnik.simulator.failures import RpcFailure, refuse_with_slow_mode
+from vestnik.simulator.floods import FloodScope
+from vestnik.simulator.methods.media import find_posted_media, take_media
+from vestnik.simulator.methods.texts import check_caption, check_entities, check_text
+from vestnik.simulator.methods.views import find_peer_channel, show_channel, show_message
+from vestnik.simulator.options import RandomIdAnswer
+from vestnik.simulator.uploads import Media
+
+MAX_ALBUM: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    random_id: int
+    text: str
+    entities: list[TLObject] | None = None
+    media: Media | None = None
+    grouped_id: int | None = None
+
+
+def send_message(call: Call) -> TLObject:
+    """messages.sendMessage to a channel."""
+    request = call.request
+    channel = _open_for_posting(call)
+    text = check_text(request.message)
+    draft = _Draft(request.random_id, text, check_entities(request.entities, text))
+    return _post_all(call, channel, [draft])
+
+
+def send_media(call: Call) -> TLObject:
+    """messages.sendMedia: a photo or document, uploaded with it or before."""
+    request = call.request
+    channel = _open_for_posting(call)
+    text = check_caption(request.message)
+    media = take_media(call, request.media)
+    draft = _Draft(request.random_id, text, check_entities(request.entities, text), media)
+    return _post_all(call, channel, [draft])
+
+
+def send_multi_media(call: Call) -> TLObject:
+    """messages.sendMultiMedia: an album of up to 10, each item with its own random_id."""
+    items = call.request.multi_media
+    channel = _open_for_posting(call)
+    if not items:
+        raise RpcFailure(400, "MEDIA_EMPTY")
+    if len(items) > MAX_ALBUM:
+        raise RpcFailure(400, "MULTI_MEDIA_TOO_LONG")
+    grouped_id = items[0].random_id
+    drafts = []
+    for item in items:
+        text = check_caption(item.message)
+        media = find_posted_media(call, item.media)
+        entities = check_entities(item.entities, text)
+        drafts.append(_Draft(item.random_id, text, entities, media, grouped_id))
+    return _post_all(call, channel, drafts)
+
+
+def check_post_gate(call: Call) -> None:
+    """Refuse while the account has to wait; edits and deletions share the wait with posts."""
+    gate = call.account.gates.get(FloodScope.POST)
+    if gate is not None:
+        gate.check(call.arrival.monotonic)
+
+
+def check_post_right(account: Account, channel: Channel) -> None:
+    """CHAT_WRITE_FORBIDDEN for those who only read."""
+    if channel.right_of(account.index) is not Right.POST:
+        raise RpcFailure(403, "CHAT_WRITE_FORBIDDEN")
+
+
+def _open_for_posting(call: Call) -> Channel:
+    check_post_gate(call)
+    if getattr(call.request, "schedule_date", None) is not None:
+        raise RpcFailure(400, "METHOD_NOT_SIMULATED: scheduled messages")
+    channel = find_peer_channel(call.simulator, call.account, call.request.peer)
+    check_post_right(call.account, channel)
+    return channel
+
+
+def _post_all(call: Call, channel: Channel, drafts: list[_Draft]) -> TLObject:
+    account = call.account
+    if any(draft.random_id == 0 for draft in drafts):
+        raise RpcFailure(400, "RANDOM_ID_EMPTY")
+    known = [_find_repeat(call, channel, draft) for draft in drafts]
+    if None in known:
+        _check_pace(call, channel, known.count(None))
+    updates: list[TLObject] = []
+    news = []
+    for draft, repeated in zip(drafts, known, strict=True):
+        message_id = repeated if repeated is not None else _store(call, channel, draft)
+        updates.append(types.UpdateMessageID(message_id, draft.random_id))
+        message = show_message(call.simulator, account, channel, message_id)
+        news.append(types.UpdateNewChannelMessage(message, channel.pts, 1))
+    return types.Updates(
+        updates=updates + news,
+        users=[],
+        chats=[show_channel(account, channel)],
+        date=int(call.arrival.wall),
+        seq=0,
+    )
+
+
+def _find_repeat(call: Call, channel: Channel, draft: _Draft) -> int | None:
+    """The message that this random_id posted before; RANDOM_ID_DUPLICATE if that is how repeats are answered."""
+    mode = call.simulator.options.random_id
+    account = call.account
+    key = pack_random_key(channel.channel_id, draft.random_id)
+    message_id = account.random_ids.get(key)
+    if message_id is None or mode is RandomIdAnswer.IGNORED:
+        return None
+    call.simulator.posts.absorbed_repeats += 1
+    running = account.running_until.get(key, 0.0) > call.arrival.monotonic
+    if mode is RandomIdAnswer.DUPLICATE or (mode is RandomIdAnswer.DUPLICATE_WHILE_RUNNING and running):
+        raise RpcFailure(500, "RANDOM_ID_DUPLICATE")
+    return message_id
+
+
+def _check_pace(call: Call, channel: Channel, count: int) -> None:
+    account, now = call.account, call.arrival.monotonic
+    if channel.slow_mode:
+        due = account.last_post.get(channel.channel_id, float("-inf")) + channel.slow_mode
+        if now < due:
+            raise refuse_with_slow_mode(due - now)
+    gate = account.gates.get(FloodScope.POST)
+    if gate is not None:
+        for _ in range(count):
+            gate.take(now)
+
+
+def _store(call: Call, channel: Channel, draft: _Draft) -> int:
+    account = call.account
+    message_id = channel.next_id
+    position = call.simulator.posts.add(
+        account=account.index,
+        channel_id=channel.channel_id,
+        message_id=message_id,
+        random_id=draft.random_id,
+        text=draft.text,
+        arrival=call.arrival,
+    )
+    channel.positions.append(position)
+    if draft.entities or draft.media or draft.grouped_id:
+        channel.extras[message_id] = Extras(draft.entities, draft.media, draft.grouped_id)
+    channel.pts += 1
+    channel.top_date = int(call.arrival.wall)
+    call.simulator.channels.version += 1
+    if channel.slow_mode:
+        account.last_post[channel.channel_id] = call.arrival.monotonic
+    key = pack_random_key(channel.channel_id, draft.random_id)
+    account.random_ids[key] = message_id
+    if call.simulator.options.random_id is RandomIdAnswer.DUPLICATE_WHILE_RUNNING:
+        account.running_until[key] = call.answered_at
+    return message_id
+
+
+METHODS: Final[dict[type, Method]] = {
+    functions.messages.SendMessageRequest: send_message,
+    functions.messages.SendMediaRequest: send_media,
+    functions.messages.SendMultiMediaRequest: send_multi_media,
+}

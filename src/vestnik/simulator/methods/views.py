@@ -1,0 +1,114 @@
+"""How state looks to one account as TL objects.
+
+Times are plain integers, which Telethon writes as they are. `Message.views` needs `forwards` beside it.
+"""
+
+from datetime import datetime
+
+from telethon.tl import TLObject, types
+
+from vestnik.simulator.accounts import Account
+from vestnik.simulator.channels import CREATION_MESSAGE, Channel, Extras, Right
+from vestnik.simulator.failures import RpcFailure
+from vestnik.simulator.state import Simulator
+
+_NO_EXTRAS = Extras()
+
+
+def show_channel(account: Account, channel: Channel) -> TLObject:
+    """The Channel, or ChannelForbidden if the account may not even read."""
+    right = channel.right_of(account.index)
+    access_hash = account.access_hash("channel", channel.channel_id)
+    group = channel.is_group
+    if right is Right.NONE:
+        return types.ChannelForbidden(
+            id=channel.channel_id,
+            access_hash=access_hash,
+            title=channel.title,
+            broadcast=not group,
+            megagroup=group,
+        )
+    may_post = right is Right.POST
+    admin = types.ChatAdminRights(post_messages=True, edit_messages=True, delete_messages=True)
+    banned = types.ChatBannedRights(until_date=0, send_messages=not may_post)
+    return types.Channel(
+        id=channel.channel_id,
+        title=channel.title,
+        photo=types.ChatPhotoEmpty(),
+        date=channel.created_at,
+        broadcast=not group,
+        megagroup=group,
+        slowmode_enabled=group,
+        access_hash=access_hash,
+        username=channel.username,
+        admin_rights=admin if may_post and not group else None,
+        default_banned_rights=banned if group else None,
+    )
+
+
+def show_message(simulator: Simulator, account: Account, channel: Channel, message_id: int) -> TLObject:
+    """A message that is there; MessageEmpty for one that is not."""
+    peer = types.PeerChannel(channel.channel_id)
+    if not channel.has_message(message_id):
+        return types.MessageEmpty(id=message_id, peer_id=peer)
+    if message_id == CREATION_MESSAGE:
+        action = types.MessageActionChannelCreate(channel.title)
+        return types.MessageService(
+            id=message_id, peer_id=peer, date=channel.created_at, post=not channel.is_group, action=action
+        )
+    posts = simulator.posts
+    position = channel.position_of(message_id)
+    extras = channel.extras.get(message_id, _NO_EXTRAS)
+    date = int(posts.walls[position])
+    text = extras.edited_text if extras.edited_text is not None else posts.text_of(position)
+    media = simulator.media.describe(account, extras.media, date) if extras.media is not None else None
+    group = channel.is_group
+    author = simulator.accounts[posts.accounts[position]]
+    return types.Message(
+        id=message_id,
+        peer_id=peer,
+        date=date,
+        message=text,
+        out=author is account,
+        post=not group,
+        from_id=types.PeerUser(author.user_id) if group else None,
+        views=None if group else 1,
+        forwards=None if group else 0,
+        entities=extras.entities,
+        media=media,
+        grouped_id=extras.grouped_id,
+        edit_date=extras.edited_at,
+    )
+
+
+def show_user(viewer: Account, account: Account) -> TLObject:
+    """A User as another (or the same) account sees it."""
+    return types.User(
+        id=account.user_id,
+        is_self=account is viewer,
+        bot=account.is_bot,
+        bot_info_version=1 if account.is_bot else None,
+        access_hash=viewer.access_hash("user", account.user_id),
+        first_name=account.name,
+    )
+
+
+def read_date(given: datetime | None) -> int:
+    """A date of a request as Unix seconds; 0 if it is not given, which on the wire is the same."""
+    return int(given.timestamp()) if given is not None else 0
+
+
+def find_peer_channel(simulator: Simulator, account: Account, peer: TLObject) -> Channel:
+    """The channel that an InputPeerChannel or InputChannel addresses.
+
+    Raises PEER_ID_INVALID for other kinds of peer, CHANNEL_INVALID for a wrong access hash and
+    CHANNEL_PRIVATE if the account may not see it.
+    """
+    if not isinstance(peer, types.InputPeerChannel | types.InputChannel):
+        raise RpcFailure(400, "PEER_ID_INVALID")
+    channel = simulator.channels.find(peer.channel_id)
+    if channel is None or peer.access_hash != account.access_hash("channel", peer.channel_id):
+        raise RpcFailure(400, "CHANNEL_INVALID")
+    if channel.right_of(account.index) is Right.NONE:
+        raise RpcFailure(400, "CHANNEL_PRIVATE")
+    return channel
