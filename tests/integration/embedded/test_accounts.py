@@ -8,7 +8,7 @@ import stat
 import sys
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from tests.integration.embedded.scene import Client, Scene, ask, has_answer, keep_answer

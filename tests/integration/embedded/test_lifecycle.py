@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from random import Random
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text

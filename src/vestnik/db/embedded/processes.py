@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from vestnik.db.embedded.layout import Layout
 
