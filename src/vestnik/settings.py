@@ -33,7 +33,13 @@ class Settings(BaseSettings):
     """Every setting with its default, unit and permitted range."""
 
     model_config = SettingsConfigDict(
-        frozen=True, env_file_encoding="utf-8", extra="ignore", populate_by_name=True, case_sensitive=False
+        frozen=True,
+        env_file_encoding="utf-8",
+        extra="ignore",
+        populate_by_name=True,
+        case_sensitive=False,
+        # Tracebacks show the text of errors, and an input may be a session.
+        hide_input_in_errors=True,
     )
 
     database_url: SecretStr | None = Field(

@@ -341,37 +341,53 @@ class Ledger:
 
     async def deactivate_channel(self, channel_id: ChannelId, reason: str) -> None:
         """Deactivate a channel for every account."""
-        await self._fetch("deactivate_channel", channel_id=channel_id, reason=reason)
+        await self._fetch("deactivate_channel", channel_id=channel_id, reason=_clean_text(reason))
 
     async def deactivate_peer(self, account_id: AccountId, channel_id: ChannelId, reason: str) -> None:
         """Deactivate a channel for one account."""
-        await self._fetch("deactivate_peer", account_id=account_id, channel_id=channel_id, reason=reason)
+        await self._fetch(
+            "deactivate_peer", account_id=account_id, channel_id=channel_id, reason=_clean_text(reason)
+        )
 
     async def hold(self, account_id: AccountId, scope: HoldScope, duration: timedelta, reason: str) -> None:
         """Hold an account from now on for `duration`."""
         await self._fetch(
-            "hold_account", account_id=account_id, scope=scope.value, duration=duration, reason=reason
+            "hold_account",
+            account_id=account_id,
+            scope=scope.value,
+            duration=duration,
+            reason=_clean_text(reason),
         )
 
     async def block_account(self, account_id: AccountId, state: AccountState, reason: str) -> None:
         """Stop an account until a person acts."""
-        await self._fetch("block_account", account_id=account_id, state=state.value, reason=reason)
+        await self._fetch(
+            "block_account", account_id=account_id, state=state.value, reason=_clean_text(reason)
+        )
 
     async def pause(self, campaign_id: CampaignId, reason: PauseReason, detail: str) -> bool:
         """Pause a running campaign for the operator to look at; whether it was still running."""
         return bool(
-            await self._fetch("pause_by_engine", campaign_id=campaign_id, reason=reason.value, detail=detail)
+            await self._fetch(
+                "pause_by_engine", campaign_id=campaign_id, reason=reason.value, detail=_clean_text(detail)
+            )
         )
+
+
+def _clean_text(text: str | None) -> str | None:
+    """PostgreSQL's text has no zero byte and no half of a surrogate pair; an error message may have."""
+    return None if text is None else text.encode(errors="replace").decode().replace("\0", "?")
 
 
 def _encode(result: JobResult) -> dict[str, Any]:
     return {
         "job_id": result.job_id,
         "claim_epoch": result.claim_epoch,
+        "claims": result.claims,
         "outcome": result.status.value,
         "message_ids": list(result.message_ids) if result.message_ids else None,
-        "error_code": result.error_code,
-        "error_message": result.error_message,
+        "error_code": _clean_text(result.error_code),
+        "error_message": _clean_text(result.error_message),
         "delay": result.delay.total_seconds(),
         "attempted": result.attempted,
         "maybe_sent": result.maybe_sent,

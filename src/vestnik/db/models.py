@@ -144,7 +144,8 @@ class Account(Base):
     api_hash_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
     session_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
     environment_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """SHA-256 of the TELEGRAM_SESSION last taken over, to tell a new value from an unchanged one."""
+    """SHA-256 of the TELEGRAM_SESSION last taken over, then that of its api_id and api_hash: tells new values
+    from unchanged ones."""
     tg_user_id: Mapped[int | None] = mapped_column(BigInteger)
     tg_name: Mapped[str | None]
     created_at: Mapped[datetime] = _now()
@@ -316,7 +317,7 @@ class Campaign(Base):
         CheckConstraint("delivery_rate > 0 AND delivery_rate <= 1000", name="delivery_rate"),
         CheckConstraint("retry_limit BETWEEN 0 AND 20", name="retry_limit"),
         CheckConstraint("max_error_rate > 0 AND max_error_rate <= 1", name="max_error_rate"),
-        CheckConstraint("status IN ('DRAFT', 'SCHEDULED') OR content IS NOT NULL", name="content"),
+        CheckConstraint("status NOT IN ('RUNNING', 'COMPLETED') OR content IS NOT NULL", name="content"),
         ForeignKeyConstraint(["account_id", "account_kind"], ["accounts.id", "accounts.kind"]),
         Index("campaigns_running_idx", "account_id", postgresql_where=text("status = 'RUNNING'")),
         Index("campaigns_created_at_idx", "created_at", "id"),

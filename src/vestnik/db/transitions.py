@@ -123,9 +123,6 @@ async def cancel_campaign(session: AsyncSession, campaign_id: CampaignId) -> Non
     campaign.pause_reason = None
     campaign.status_detail = None
     campaign.ended_at = func.clock_timestamp()
-    if campaign.content is None:
-        # The CHECK wants what was to be posted on everything that left DRAFT.
-        campaign.content = freeze_content(await session.get_one(Template, campaign.template_id))
     await session.flush()
     await session.execute(load_statement("cancel_jobs"), {"campaign_id": campaign.id})
     await _changed_by_a_person(session, campaign)

@@ -9,7 +9,7 @@ class ActorKind(StrEnum):
     """Through which door an action came."""
 
     USER = "USER"
-    TOKEN = "TOKEN"
+    TOKEN = "TOKEN"  # noqa: S105 - a kind, not a secret
     CLI = "CLI"
     SYSTEM = "SYSTEM"
 

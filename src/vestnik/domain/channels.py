@@ -19,10 +19,10 @@ _LINK = re.compile(
 _NUMBER = re.compile(r"-?[0-9]+")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # First words of links that lead to something else than a channel.
-_NOT_CHANNELS = frozenset(
-    "addemoji addlist addstickers addtheme bg boost confirmphone contact giftcode invoice iv login nft proxy "
-    "setlanguage share socks".split()
-)
+_NOT_CHANNELS = frozenset({
+    "addemoji", "addlist", "addstickers", "addtheme", "bg", "boost", "confirmphone", "contact",
+    "giftcode", "invoice", "iv", "login", "nft", "proxy", "setlanguage", "share", "socks",
+})  # fmt: skip
 _INVISIBLE_EDGES = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 
 # A channel's id as bots and most tools write it is -10^12 minus the id proper (core.telegram.org/api/bots/ids).

@@ -1,6 +1,8 @@
 """Names that people give to batches, templates and campaigns."""
 
 import unicodedata
+from collections.abc import Collection
+from itertools import chain, count
 
 from vestnik.domain.errors import InvalidInputError
 
@@ -28,7 +30,17 @@ def check_name(value: str, *, field: str = "name") -> str:
     return name
 
 
-def add_number(name: str, number: int) -> str:
-    """`name (2)` and so on, within the longest name."""
-    suffix = f" ({number})"
-    return name[: MAX_NAME_LENGTH - len(suffix)].rstrip() + suffix
+NUMBER_ROOM = 12
+"""Characters kept free at the end of a long name for a number."""
+
+
+def choose_free_name(name: str, taken: Collection[str]) -> str:
+    """The name itself, or `name (2)` and so on: the first that is not taken."""
+    stem = name_stem(name)
+    candidates = chain([name], (f"{stem} ({number})" for number in count(2)))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def name_stem(name: str) -> str:
+    """What all names begin with that `choose_free_name` may choose."""
+    return name[: MAX_NAME_LENGTH - NUMBER_ROOM].rstrip()

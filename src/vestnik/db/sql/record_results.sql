@@ -1,11 +1,12 @@
 -- Record what became of claimed jobs, with the counters, in one statement.
 -- Success is recorded by id wherever it is not recorded yet: a post that exists is a fact, whoever holds the lease
--- now. Everything else is recorded only for the claim that it belongs to. A job that would go back to the queue of
+-- now. Everything else is recorded only for the claim that it belongs to, as this statement is repeated when its
+-- answer gets lost and the same holder may have claimed the job again. A job that would go back to the queue of
 -- a cancelled campaign ends instead. Locks in the order campaigns, jobs, progress, channel_peers, channels.
 WITH result AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r (
-        job_id bigint, claim_epoch bigint, outcome text, message_ids bigint[], error_code text, error_message text,
-        delay float8, attempted bool, maybe_sent bool, counts_against_channel bool, deactivate text,
+        job_id bigint, claim_epoch bigint, claims int, outcome text, message_ids bigint[], error_code text,
+        error_message text, delay float8, attempted bool, maybe_sent bool, counts_against_channel bool, deactivate text,
         channel_hold float8, forget_peer bool)
 ), campaign AS MATERIALIZED (
     SELECT c.id, c.status FROM public.campaigns c
@@ -14,7 +15,7 @@ WITH result AS MATERIALIZED (
     FOR NO KEY UPDATE
 ), locked AS MATERIALIZED (
     SELECT j.id, j.campaign_id, j.account_id, j.channel_id, j.status AS old_status, c.status AS campaign_status,
-           j.claim_epoch
+           j.claim_epoch, j.claims
     FROM public.jobs j
     JOIN campaign c ON c.id = j.campaign_id
     WHERE j.id IN (SELECT job_id FROM result)
@@ -30,7 +31,7 @@ WITH result AS MATERIALIZED (
     FROM locked l
     JOIN result r ON r.job_id = l.id
     WHERE CASE r.outcome WHEN 'SENT' THEN l.old_status <> 'SENT'
-          ELSE l.old_status = 'SENDING' AND l.claim_epoch = r.claim_epoch END
+          ELSE l.old_status = 'SENDING' AND l.claim_epoch = r.claim_epoch AND l.claims = r.claims END
 ), moved AS (
     UPDATE public.jobs j
     SET status = d.new_status,

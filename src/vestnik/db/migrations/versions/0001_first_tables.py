@@ -28,6 +28,7 @@ TABLES = (
     "users",
     "alembic_version",
 )
+SEQUENCES = ("audit_logs_id_seq", "batch_channels_position_seq", "jobs_id_seq")
 
 
 def upgrade() -> None:
@@ -275,7 +276,8 @@ def upgrade() -> None:
             name=op.f("campaigns_pause_reason_check"),
         ),
         sa.CheckConstraint(
-            "status IN ('DRAFT', 'SCHEDULED') OR content IS NOT NULL", name=op.f("campaigns_content_check")
+            "status NOT IN ('RUNNING', 'COMPLETED') OR content IS NOT NULL",
+            name=op.f("campaigns_content_check"),
         ),
         sa.CheckConstraint(
             "status IN ('DRAFT', 'SCHEDULED', 'RUNNING', 'PAUSED', 'COMPLETED', 'CANCELLED', 'FAILED')",
@@ -473,11 +475,13 @@ def _make_audit_log_append_only() -> None:
 def _keep_out_supabase_roles() -> None:
     """Row security on each table and no grant to the roles that Supabase exposes over HTTP.
 
-    Row security alone covers neither TRUNCATE nor views; default grants differ between projects.
+    Row security alone covers neither TRUNCATE nor views; default grants differ between projects, and Supabase's
+    cover the sequences behind identity columns, where they allow setval.
     """
     for table in TABLES:
         op.execute(f"ALTER TABLE public.{table} ENABLE ROW LEVEL SECURITY")
     ours = ", ".join(f"public.{table}" for table in TABLES)
+    sequences = ", ".join(f"public.{sequence}" for sequence in SEQUENCES)
     op.execute(
         f"""
         DO $$
@@ -486,6 +490,7 @@ def _keep_out_supabase_roles() -> None:
             REVOKE ALL ON FUNCTION public.vestnik_refuse_audit_change() FROM PUBLIC;
             FOR exposed IN SELECT rolname FROM pg_catalog.pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
                 EXECUTE pg_catalog.format('REVOKE ALL ON {ours} FROM %I', exposed);
+                EXECUTE pg_catalog.format('REVOKE ALL ON SEQUENCE {sequences} FROM %I', exposed);
                 EXECUTE pg_catalog.format(
                     'REVOKE ALL ON FUNCTION public.vestnik_refuse_audit_change() FROM %I', exposed);
             END LOOP;

@@ -1,0 +1,278 @@
+"""The composition root: the only place that joins settings, database, keys and the parts that meet Telegram."""
+
+import asyncio
+import selectors
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vestnik.domain.actors import Actor
+from vestnik.domain.campaigns import check_rate
+from vestnik.domain.errors import ConfigurationError, DatabaseUnavailableError, InvalidInputError
+from vestnik.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import socket
+
+    from sqlalchemy import URL
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+    from vestnik.services.accounts import EnvironmentAccount
+    from vestnik.simulator.endpoint import SimulatorEndpoint
+    from vestnik.simulator.server import SimulatorConfig, SimulatorServer
+
+Result = TypeVar("Result")
+Announce = Callable[[str], None]
+"""Takes one sentence for the person at the terminal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """A PostgreSQL database that can be connected to as long as the block that opened it runs."""
+
+    url: "URL"
+    is_embedded: bool
+    data_dir: Path
+
+
+def load(*, data_dir: Path | None = None, **overrides: object) -> Settings:
+    """The settings from the environment and `.env` in the current folder; `overrides` are field names.
+
+    Raises ConfigurationError.
+    """
+    if data_dir is not None:
+        overrides["data_dir"] = data_dir
+    env_file = Path(".env")
+    settings = load_settings(env_file=env_file if env_file.is_file() else None, **overrides)
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+@contextmanager
+def open_database(
+    settings: Settings, *, start_embedded: bool, wait_until_stopped: bool = False
+) -> Iterator[Database]:
+    """The database that the settings name, else the embedded one of the data directory.
+
+    `start_embedded` starts the embedded server when it does not run; without it only a running one is joined.
+    With `wait_until_stopped` the block ends when that server is gone, unless somebody else uses it.
+    Says nothing about the schema: see `prepare_schema`. Raises ConfigurationError, DatabaseUnavailableError.
+    """
+    from vestnik.db.engine import parse_database_url
+
+    if settings.database_url is not None:
+        url = parse_database_url(settings.database_url.get_secret_value())
+        yield Database(url=url, is_embedded=False, data_dir=settings.data_dir)
+        return
+    from vestnik.db.embedded import EmbeddedPostgres, attach
+
+    data_dir = settings.data_dir
+    place = (
+        EmbeddedPostgres(data_dir, stop_on_exit=wait_until_stopped) if start_embedded else attach(data_dir)
+    )
+    if place is None:
+        raise ConfigurationError(
+            f"there is no database: neither DATABASE_URL nor SUPABASE_DIRECT_URL is set, and no 'vestnik up' runs "
+            f"on the data directory {data_dir}; set one of them, or start 'vestnik up' there",
+            field="DATABASE_URL",
+        )
+    with place as server:
+        yield Database(url=parse_database_url(server.url), is_embedded=True, data_dir=data_dir)
+
+
+def prepare_schema(database: Database) -> None:
+    """Upgrade the embedded database, which is ours alone; of any other require the schema to be current.
+
+    Raises SchemaVersionError, whose message says what to do.
+    """
+    from vestnik.db.schema import require_current_schema, upgrade_schema
+
+    if database.is_embedded:
+        upgrade_schema(database.url)
+        return
+    with explain_unreachable(database):
+        require_current_schema(database.url)
+
+
+@contextmanager
+def explain_unreachable(database: Database) -> Iterator[None]:
+    """Say which setting names the database that cannot be used."""
+    try:
+        yield
+    except DatabaseUnavailableError as exc:
+        if database.is_embedded:
+            raise
+        raise DatabaseUnavailableError(
+            f"{exc.message}; check that the server runs and that DATABASE_URL (or SUPABASE_DIRECT_URL) names it",
+            field="DATABASE_URL",
+        ) from exc
+
+
+def run_async(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on a loop that psycopg can use: on Windows that is a selector loop."""
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        return runner.run(main)
+
+
+def make_loop() -> asyncio.AbstractEventLoop:
+    """A new event loop; psycopg's asynchronous connections refuse the proactor loop of Windows."""
+    if sys.platform == "win32":
+        return asyncio.SelectorEventLoop(selectors.SelectSelector())
+    return asyncio.new_event_loop()
+
+
+def run_in_session(
+    settings: Settings,
+    action: "Callable[[AsyncSession], Awaitable[Result]]",
+    *,
+    announce: Announce,
+) -> Result:
+    """What every short command does: open the database, bring it up to date, run one transaction, close."""
+    with open_database(settings, start_embedded=True) as database:
+        prepare_schema(database)
+        return run_async(_run_action(settings, database, action, announce))
+
+
+async def _run_action(
+    settings: Settings,
+    database: Database,
+    action: "Callable[[AsyncSession], Awaitable[Result]]",
+    announce: Announce,
+) -> Result:
+    from vestnik.db.engine import make_engine, open_session
+
+    engine = make_engine(database.url, name="command", pool_size=1)
+    try:
+        await take_over_environment(settings, engine, announce=announce)
+        async with open_session(engine) as session:
+            return await action(session)
+    finally:
+        await engine.dispose()
+
+
+async def take_over_environment(
+    settings: Settings, engine: "AsyncEngine", *, announce: Announce, actor: Actor | None = None
+) -> None:
+    """Bring the accounts in line with TELEGRAM_* and RATE_LIMIT_MESSAGES_PER_SECOND, in a transaction of its own.
+
+    Does nothing, and needs no key, when nothing changed. Raises ConfigurationError for an unusable session.
+    """
+    from vestnik.db.engine import open_session
+    from vestnik.db.secrets import open_key_ring
+    from vestnik.services.accounts import apply_account_rate, ensure_default_account
+
+    actor = actor or Actor.system("settings")
+    rate = check_rate(settings.account_rate, field="RATE_LIMIT_MESSAGES_PER_SECOND")
+    given = _read_environment_account(settings)
+    async with open_session(engine) as session:
+        if given is not None:
+            await ensure_default_account(
+                session,
+                actor,
+                given,
+                rate=rate,
+                open_keys=lambda: open_key_ring(settings.secret_key, settings.data_dir, announce=announce),
+            )
+        if "account_rate" in settings.model_fields_set:
+            await apply_account_rate(session, actor, rate)
+
+
+def _read_environment_account(settings: Settings) -> "EnvironmentAccount | None":
+    from vestnik.services.accounts import EnvironmentAccount
+
+    if settings.telegram_session is None:
+        return None
+    assert settings.telegram_api_id is not None
+    assert settings.telegram_api_hash is not None
+    return EnvironmentAccount(
+        session=settings.telegram_session.get_secret_value().strip(),
+        api_id=settings.telegram_api_id,
+        api_hash=settings.telegram_api_hash.get_secret_value().strip(),
+        validate=_check_session_string,
+    )
+
+
+def _check_session_string(text: str) -> None:
+    from vestnik.telegram.sessions import parse_session
+
+    try:
+        parse_session(text)
+    except InvalidInputError as exc:
+        raise ConfigurationError(f"TELEGRAM_SESSION: {exc.message}", field="TELEGRAM_SESSION") from exc
+
+
+# ---- long-lived processes -----------------------------------------------------------------------------------
+
+
+async def run_worker_process(
+    settings: Settings,
+    database: Database,
+    *,
+    simulator: "SimulatorEndpoint | None",
+    holder: str,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
+) -> None:
+    """Deliver until `stop`. Without a simulator's endpoint TEST campaigns wait for a worker that has one."""
+    from vestnik.transports import Transports
+    from vestnik.worker.process import run_worker
+
+    transports = Transports(settings, database.url, simulator)
+    try:
+        await run_worker(
+            url=database.url,
+            transports=transports,
+            settings=settings,
+            holder=holder,
+            stop=stop,
+            on_ready=ready,
+        )
+    finally:
+        await transports.close()
+
+
+async def run_api_process(
+    database: Database, listener: "socket.socket", *, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    """Serve the API on a listening socket until `stop`."""
+    from vestnik.api.app import create_app
+    from vestnik.api.health import Readiness
+    from vestnik.api.serving import serve
+    from vestnik.db.schema import require_current_schema
+
+    readiness = Readiness(lambda: require_current_schema(database.url))
+    await serve(create_app(readiness), listener, stop=stop, ready=ready)
+
+
+async def run_simulator_process(
+    config: "SimulatorConfig",
+    *,
+    stop: asyncio.Event,
+    ready: "Callable[[SimulatorServer], None]",
+) -> None:
+    """Simulate Telegram until `stop`."""
+    from vestnik.simulator.server import serve
+
+    async with serve(config) as server:
+        ready(server)
+        await stop.wait()
+
+
+async def prepare_accounts(settings: Settings, database: Database, *, announce: Announce) -> None:
+    """Take the accounts over from the environment, as every long-lived process does before it works."""
+    from vestnik.db.engine import make_engine
+
+    engine = make_engine(database.url, name="command", pool_size=1)
+    try:
+        await take_over_environment(settings, engine, announce=announce)
+    finally:
+        await engine.dispose()
+
+
+async def expire_holder(engine: "AsyncEngine", holder: str) -> None:
+    """Give back the leases of a worker that is known to be dead, so that the next one need not wait."""
+    from vestnik.db.ledger import Ledger
+
+    await Ledger(engine).expire_holder(holder)

@@ -1,0 +1,129 @@
+"""The commands by name, and what is done about everything that can go wrong in them.
+
+Exit codes: 0, 1 for an error, 2 for a command line that makes no sense, 130 for Ctrl+C.
+"""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from vestnik import __version__
+from vestnik.cli import (
+    INTERRUPTED,
+    account,
+    api,
+    batch,
+    campaign,
+    channels,
+    db,
+    demo,
+    simulator,
+    template,
+    up,
+    worker,
+)
+from vestnik.cli.context import GlobalOptions
+from vestnik.cli.output import describe_unexpected, print_error, print_usage_error, use_safe_encoding
+from vestnik.domain.errors import VestnikError
+
+app = typer.Typer(
+    name="vestnik",
+    help="Broadcast posts to Telegram channels from a PostgreSQL queue, at an exact pace.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.run_demo)
+app.command("up")(up.run_up)
+app.command("worker")(worker.run_worker)
+app.command("api")(api.run_api)
+app.command("simulator")(simulator.run_simulator)
+app.add_typer(account.app, name="account")
+app.add_typer(channels.app, name="channels")
+app.add_typer(batch.app, name="batch")
+app.add_typer(template.app, name="template")
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(db.app, name="db")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vestnik {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _read_global_options(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir",
+            metavar="DIR",
+            help="Folder of the embedded database, the key file and the logs (VESTNIK_DATA_DIR).",
+        ),
+    ] = None,
+    show_traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the program an error arose.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    context.obj = GlobalOptions(data_dir=data_dir, show_traceback=show_traceback)
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. Errors go to standard error, as JSON with `--json`."""
+    use_safe_encoding()
+    try:
+        return _run(arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _leave_quietly()
+    except Exception as exc:  # noqa: BLE001 - the edge of the process
+        return _report(exc, arguments)
+
+
+def _report(exc: Exception, arguments: Sequence[str]) -> int:
+    as_json = "--json" in arguments
+    if isinstance(exc, TyperException):
+        return print_usage_error(exc, as_json=as_json)
+    if isinstance(exc, VestnikError):
+        print_error(exc.code, exc.message, exc.field, as_json=as_json)
+    else:
+        print_error("INTERNAL", describe_unexpected(exc), None, as_json=as_json)
+    if "--traceback" in arguments or os.environ.get("VESTNIK_LOG_LEVEL", "").lower() == "debug":
+        traceback.print_exception(exc)
+    return 1
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        result = typer.main.get_command(app).main(
+            args=list(arguments), prog_name="vestnik", standalone_mode=False
+        )
+    except SystemExit as exc:
+        # Typer's own answer to a reader that went away.
+        raise BrokenPipeError from exc
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return result if isinstance(result, int) else 0
+
+
+def _leave_quietly() -> int:
+    """The reader of our output went away: keep the interpreter from complaining when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

@@ -1,0 +1,62 @@
+"""`vestnik channels`: where to post."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vestnik.cli.context import identify_actor, run_action
+from vestnik.cli.output import JsonOption, count_of, print_invalid_lines, print_json, read_input
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from vestnik.services.channels import ImportResult
+
+app = typer.Typer(help="Channels to post in.", no_args_is_help=True)
+
+
+@app.callback()
+def _keep_as_group() -> None:
+    """Channels to post in."""
+
+
+def read_channel_list(name: str) -> bytes:
+    """The content of a list of channels. Raises InvalidInputError."""
+    from vestnik.domain.channels import MAX_LIST_BYTES
+
+    return read_input(name, limit=MAX_LIST_BYTES, field="channels_file")
+
+
+def describe_import(result: "ImportResult") -> str:
+    """`3 imported, 2 known already, 1 named twice`."""
+    parts = [f"{result.imported} imported"]
+    if result.existing:
+        parts.append(f"{result.existing} known already")
+    if result.duplicates:
+        parts.append(f"{count_of(result.duplicates, 'line')} named a channel again")
+    return ", ".join(parts)
+
+
+@app.command("import")
+def import_channels(
+    context: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="One channel a line: @name, https://t.me/name or -100id.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Take over a list of channels from a file, or from standard input."""
+    from vestnik.services import channels
+
+    data = read_channel_list(file)
+
+    async def act(session: "AsyncSession") -> "ImportResult":
+        return await channels.import_channels(session, identify_actor(), data)
+
+    result = run_action(context, act)
+    if as_json:
+        print_json(result)
+        return
+    print(f"{count_of(len(result.channels), 'channel')}: {describe_import(result)}.")
+    print_invalid_lines(result.invalid)
+    print("Next: vestnik batch create NAME --channels-file FILE")

@@ -1,0 +1,79 @@
+"""`vestnik db`: the database's schema."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from vestnik.cli.context import read_settings
+from vestnik.cli.output import JsonOption, print_json
+from vestnik.domain.errors import SchemaVersionError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+app = typer.Typer(help="The database's schema.", no_args_is_help=True)
+
+
+@contextmanager
+def _open(context: typer.Context) -> "Iterator[URL]":
+    """The address of the database, whatever its schema."""
+    from vestnik import bootstrap
+
+    with (
+        bootstrap.open_database(read_settings(context), start_embedded=True) as database,
+        bootstrap.explain_unreachable(database),
+    ):
+        yield database.url
+
+
+@app.command("upgrade")
+def upgrade(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Bring the schema up to this version of Vestnik; safe to repeat."""
+    from vestnik.db.schema import upgrade_schema
+
+    with _open(context) as url:
+        before = upgrade_schema(url)
+    if as_json:
+        print_json({"before": before.current, "current": before.head, "changed": not before.is_current})
+    elif before.is_current:
+        print(f"The schema is current ({before.head}); nothing to do.")
+    else:
+        print(f"The schema was upgraded from {before.current or 'nothing'} to {before.head}.")
+
+
+@app.command("current")
+def current(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show which schema the database has and which one is needed."""
+    from vestnik.db.schema import read_schema_state
+
+    with _open(context) as url:
+        state = read_schema_state(url)
+    if as_json:
+        print_json({"current": state.current, "head": state.head, "is_current": state.is_current})
+    elif state.is_current:
+        print(f"The schema is current: {state.head}.")
+    else:
+        print(
+            f"The schema is {state.current or 'missing'}; this version needs {state.head}. Next: vestnik db upgrade"
+        )
+
+
+@app.command("check")
+def check(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Compare the database with what this version of Vestnik expects; the exit code is 1 when they differ."""
+    from vestnik.db.schema import find_differences, require_current_schema
+
+    with _open(context) as url:
+        require_current_schema(url)
+        differences = find_differences(url)
+    if differences:
+        raise SchemaVersionError(
+            f"the database differs from the schema in {len(differences)} places, the first: {differences[0]}; "
+            "somebody changed it by hand"
+        )
+    if as_json:
+        print_json({"differences": []})
+    else:
+        print("The database is as this version of Vestnik expects it.")

@@ -1,0 +1,70 @@
+"""`vestnik template`: what to post."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vestnik.cli.context import identify_actor, run_action
+from vestnik.cli.output import JsonOption, print_json, read_input
+from vestnik.domain.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from vestnik.services.templates import TemplateView
+
+app = typer.Typer(help="Templates of posts.", no_args_is_help=True)
+
+# No text within Telegram's limit takes more, with room for a sensible message about one beyond it.
+_MAX_TEXT_BYTES = 1024 * 1024
+
+
+@app.callback()
+def _keep_as_group() -> None:
+    """Templates of posts."""
+
+
+@app.command("create")
+def create_template(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Plain text to post.")] = None,
+    text_file: Annotated[
+        str | None, typer.Option("--text-file", metavar="FILE|-", help="UTF-8 file with the text.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a template of plain text, posted as it is."""
+    from vestnik.services import templates
+
+    content = _read_text(text, text_file)
+
+    async def act(session: "AsyncSession") -> "TemplateView":
+        return await templates.create_template(session, identify_actor(), name, content)
+
+    template = run_action(context, act)
+    if as_json:
+        print_json(template)
+        return
+    print(f"Template '{template.name}' ({template.id}) has {template.length} of 4096 UTF-16 units.")
+    print(f"Next: vestnik campaign create --name NAME --batch BATCH --template {template.id} --rate 20")
+
+
+def _read_text(text: str | None, text_file: str | None) -> str:
+    if (text is None) == (text_file is None):
+        raise InvalidInputError("give either --text or --text-file", field="text")
+    if text is not None:
+        return text
+    assert text_file is not None
+    data = read_input(text_file, limit=_MAX_TEXT_BYTES, field="text_file")
+    if len(data) > _MAX_TEXT_BYTES:
+        raise InvalidInputError(
+            f"the file {text_file!r} is no text for a post: it has more than 1 MiB", field="text_file"
+        )
+    try:
+        # An editor's last line end is not part of the post.
+        return data.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as exc:
+        raise InvalidInputError(
+            f"the file {text_file!r} is not UTF-8 text; save it as UTF-8", field="text_file"
+        ) from exc

@@ -1,0 +1,254 @@
+"""Accounts: the one that the environment describes, and which one a campaign speaks as."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from vestnik.db import accounts as rows
+from vestnik.db.audit import record_audit
+from vestnik.db.models import Account
+from vestnik.db.notifications import notify_account
+from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.domain.actors import Actor
+from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from vestnik.domain.ids import AccountId
+from vestnik.domain.names import check_name
+from vestnik.domain.states import AccountKind, AccountState, Mode
+
+DEFAULT_ACCOUNT = "default"
+"""Made of the session in the environment."""
+REHEARSAL_ACCOUNT = "rehearsal"
+"""The simulated account that the first migration made."""
+REAL_KINDS = (AccountKind.USER, AccountKind.BOT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountView:
+    """An account as it is shown; without any secret."""
+
+    id: UUID
+    name: str
+    kind: AccountKind
+    state: AccountState
+    state_reason: str | None
+    rate: Decimal
+    """Messages per second over all its campaigns."""
+    hold_until: datetime | None
+    hold_reason: str | None
+    is_delivering: bool
+    """Whether a process speaks for it now."""
+    telegram_id: int | None
+    telegram_name: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnvironmentAccount:
+    """TELEGRAM_SESSION and what belongs to it. `validate` raises when the session string is unusable."""
+
+    session: str = field(repr=False)
+    api_id: int
+    api_hash: str = field(repr=False)
+    validate: Callable[[str], None] = field(repr=False)
+
+    @property
+    def session_digest(self) -> bytes:
+        """Tells a new session from an unchanged one."""
+        return hashlib.sha256(self.session.encode()).digest()
+
+    @property
+    def digest(self) -> bytes:
+        """The session's digest and, after it, that of the API's credentials, which may change alone."""
+        return self.session_digest + hashlib.sha256(f"{self.api_id}:{self.api_hash}".encode()).digest()
+
+
+async def list_accounts(session: AsyncSession) -> list[AccountView]:
+    """All accounts by name."""
+    return [_view(standing) for standing in await rows.list_accounts(session)]
+
+
+def _view(standing: rows.AccountStanding) -> AccountView:
+    account = standing.account
+    return AccountView(
+        id=account.id,
+        name=account.name,
+        kind=AccountKind(account.kind),
+        state=AccountState(account.state),
+        state_reason=account.state_reason,
+        rate=account.rate,
+        hold_until=standing.hold_until,
+        hold_reason=standing.hold_reason,
+        is_delivering=standing.is_leased,
+        telegram_id=account.tg_user_id,
+        telegram_name=account.tg_name,
+        created_at=account.created_at,
+    )
+
+
+async def is_worker_alive(session: AsyncSession) -> bool:
+    """Whether anything would deliver a campaign that is started now."""
+    return await rows.is_worker_alive(session)
+
+
+async def ensure_default_account(
+    session: AsyncSession,
+    actor: Actor,
+    given: EnvironmentAccount,
+    *,
+    rate: Decimal,
+    open_keys: Callable[[], KeyRing],
+) -> None:
+    """Make or update the account "default" from the environment.
+
+    A session that was renewed in the database stays while the environment's value is unchanged; a changed value
+    replaces it and makes the account ACTIVE. Keys are opened only when there is something to store. `rate` is
+    that of a new account. Raises what `given.validate` raises, and ConflictError when the name is taken by a
+    simulated account.
+    """
+    stored = await rows.find_account_by_name(session, DEFAULT_ACCOUNT)
+    if stored is not None and stored.environment_digest == given.digest:
+        return
+    given.validate(given.session)
+    account = await _lock_default_account(session, rate)
+    if account.environment_digest == given.digest:
+        return
+    if AccountKind(account.kind) is AccountKind.SIMULATED:
+        raise ConflictError(
+            f"TELEGRAM_SESSION is set, but the account '{DEFAULT_ACCOUNT}' is a simulated one; rename it",
+            field="TELEGRAM_SESSION",
+        )
+    is_new = account.environment_digest is None
+    is_session_new = (account.environment_digest or b"")[:32] != given.session_digest
+    _store_credentials(account, given, open_keys(), with_session=is_session_new)
+    await session.flush()
+    await record_audit(
+        session,
+        actor,
+        "account.created" if is_new else "account.updated",
+        "account",
+        account.id,
+        after={
+            "name": account.name,
+            "api_id": given.api_id,
+            "session": "replaced" if is_session_new else "kept",
+        },
+    )
+    await notify_account(session, AccountId(account.id))
+
+
+async def _lock_default_account(session: AsyncSession, rate: Decimal) -> Account:
+    await rows.insert_account(session, name=DEFAULT_ACCOUNT, kind=AccountKind.USER, rate=rate)
+    account = await rows.find_account_by_name(session, DEFAULT_ACCOUNT, for_update=True)
+    assert account is not None
+    return account
+
+
+def _store_credentials(
+    account: Account, given: EnvironmentAccount, keys: KeyRing, *, with_session: bool
+) -> None:
+    account.api_id = given.api_id
+    account.api_hash_ciphertext = keys.encrypt(
+        given.api_hash, identify_secret("accounts", account.id, "api_hash")
+    )
+    if with_session:
+        account.session_ciphertext = keys.encrypt(
+            given.session, identify_secret("accounts", account.id, "session")
+        )
+        account.state = AccountState.ACTIVE
+        account.state_reason = None
+    account.environment_digest = given.digest
+    account.updated_at = func.now()
+
+
+async def apply_account_rate(session: AsyncSession, actor: Actor, rate: Decimal) -> None:
+    """Give the accounts "default" and "rehearsal" the rate that the environment sets explicitly."""
+    for account in await rows.set_account_rate(session, (DEFAULT_ACCOUNT, REHEARSAL_ACCOUNT), rate):
+        await record_audit(
+            session, actor, "account.rate_changed", "account", account.id, after={"rate": float(rate)}
+        )
+        await notify_account(session, AccountId(account.id))
+
+
+async def choose_account(session: AsyncSession, mode: Mode, reference: str | None) -> Account:
+    """The account for a campaign of this mode: the named one, or the one that needs no name.
+
+    Raises NotFoundError, and InvalidInputError when the account does not go with the mode or must be named.
+    """
+    if reference is not None:
+        account = await find_account(session, reference)
+        _require_kind(account, mode)
+        return account
+    if mode is Mode.TEST:
+        return _choose_simulated(await rows.list_accounts_of_kind(session, [AccountKind.SIMULATED]))
+    return _choose_real(await rows.list_accounts_of_kind(session, REAL_KINDS))
+
+
+async def find_account(session: AsyncSession, reference: str) -> Account:
+    """The account of this name or id. Raises NotFoundError, which names those there are."""
+    reference = check_name(reference, field="account")
+    account = await rows.find_account_by_name(session, reference)
+    if account is None and (account_id := parse_id(reference)) is not None:
+        account = await rows.get_account(session, AccountId(account_id))
+    if account is None:
+        names = [standing.account.name for standing in await rows.list_accounts(session)]
+        raise NotFoundError(
+            f"there is no account '{reference}'; the accounts are {quote_names(names)}", field="account"
+        )
+    return account
+
+
+def parse_id(reference: str) -> UUID | None:
+    """The id, if the text is one and not a name."""
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None
+
+
+def quote_names(names: Sequence[str]) -> str:
+    """Names for a message."""
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _require_kind(account: Account, mode: Mode) -> None:
+    is_simulated = AccountKind(account.kind) is AccountKind.SIMULATED
+    if mode is Mode.LIVE and is_simulated:
+        raise InvalidInputError(
+            f"account '{account.name}' is simulated and cannot deliver a LIVE campaign; name a real one",
+            field="account",
+        )
+    if mode is Mode.TEST and not is_simulated:
+        raise InvalidInputError(
+            f"account '{account.name}' is real, and a TEST campaign runs on a simulated one; leave the account out, "
+            "or use mode LIVE",
+            field="account",
+        )
+
+
+def _choose_simulated(accounts: Sequence[Account]) -> Account:
+    for account in accounts:
+        if account.name == REHEARSAL_ACCOUNT:
+            return account
+    if accounts:
+        return accounts[0]
+    raise NotFoundError("there is no simulated account to rehearse on", field="account")
+
+
+def _choose_real(accounts: Sequence[Account]) -> Account:
+    if not accounts:
+        raise InvalidInputError(
+            "there is no Telegram account for a LIVE campaign; set TELEGRAM_SESSION, TELEGRAM_API_ID and "
+            "TELEGRAM_API_HASH",
+            field="account",
+        )
+    for account in accounts:
+        if account.name == DEFAULT_ACCOUNT or len(accounts) == 1:
+            return account
+    names = quote_names([account.name for account in accounts])
+    raise InvalidInputError(f"name the account that the campaign speaks as: {names}", field="account")
