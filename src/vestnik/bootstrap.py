@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+    from vestnik.db.secrets import KeyRing
     from vestnik.services.accounts import EnvironmentAccount
     from vestnik.simulator.endpoint import SimulatorEndpoint
     from vestnik.simulator.server import SimulatorConfig, SimulatorServer
@@ -130,6 +131,22 @@ def run_in_session(
     announce: Announce,
 ) -> Result:
     """What every short command does: open the database, bring it up to date, run one transaction, close."""
+    from vestnik.db.engine import open_session
+
+    async def act(engine: "AsyncEngine") -> Result:
+        async with open_session(engine) as session:
+            return await action(session)
+
+    return run_with_engine(settings, act, announce=announce)
+
+
+def run_with_engine(
+    settings: Settings,
+    action: "Callable[[AsyncEngine], Awaitable[Result]]",
+    *,
+    announce: Announce,
+) -> Result:
+    """As `run_in_session`, for a command that needs several transactions, one after the other."""
     with open_database(settings, start_embedded=True) as database:
         prepare_schema(database)
         return run_async(_run_action(settings, database, action, announce))
@@ -138,18 +155,24 @@ def run_in_session(
 async def _run_action(
     settings: Settings,
     database: Database,
-    action: "Callable[[AsyncSession], Awaitable[Result]]",
+    action: "Callable[[AsyncEngine], Awaitable[Result]]",
     announce: Announce,
 ) -> Result:
-    from vestnik.db.engine import make_engine, open_session
+    from vestnik.db.engine import make_engine
 
     engine = make_engine(database.url, name="command", pool_size=1)
     try:
         await take_over_environment(settings, engine, announce=announce)
-        async with open_session(engine) as session:
-            return await action(session)
+        return await action(engine)
     finally:
         await engine.dispose()
+
+
+def open_keys(settings: Settings, *, announce: Announce) -> "KeyRing":
+    """The keys for secrets at rest; makes the key file when there is none yet. Raises ConfigurationError."""
+    from vestnik.db.secrets import open_key_ring
+
+    return open_key_ring(settings.secret_key, settings.data_dir, announce=announce)
 
 
 async def take_over_environment(
@@ -160,7 +183,6 @@ async def take_over_environment(
     Does nothing, and needs no key, when nothing changed. Raises ConfigurationError for an unusable session.
     """
     from vestnik.db.engine import open_session
-    from vestnik.db.secrets import open_key_ring
     from vestnik.services.accounts import apply_account_rate, ensure_default_account
 
     actor = actor or Actor.system("settings")
@@ -173,7 +195,7 @@ async def take_over_environment(
                 actor,
                 given,
                 rate=rate,
-                open_keys=lambda: open_key_ring(settings.secret_key, settings.data_dir, announce=announce),
+                open_keys=lambda: open_keys(settings, announce=announce),
             )
         if "account_rate" in settings.model_fields_set:
             await apply_account_rate(session, actor, rate)
@@ -219,7 +241,7 @@ async def run_worker_process(
     from vestnik.transports import Transports
     from vestnik.worker.process import run_worker
 
-    transports = Transports(settings, database.url, simulator)
+    transports = Transports(settings, database.url, simulator, holder=holder)
     try:
         await run_worker(
             url=database.url,

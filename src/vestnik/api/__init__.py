@@ -1,1 +1,1 @@
-"""The HTTP interface."""
+"""The HTTP API. It only translates: what it does is in services."""

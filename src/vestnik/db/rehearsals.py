@@ -1,11 +1,27 @@
 """Rehearsals: what a simulator has to know before an account posts, and what came of it."""
 
-from sqlalchemy import delete, select
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.db.models import AccountHold, BatchChannel, Campaign, Channel, ChannelPeer, Job
+from vestnik.db.accounts import find_account_by_name, insert_account, set_account_rate
+from vestnik.db.models import (
+    AccountCommand,
+    AccountHold,
+    AccountLease,
+    BatchChannel,
+    Campaign,
+    Channel,
+    ChannelPeer,
+    Job,
+)
+from vestnik.domain.commands import CommandStatus
 from vestnik.domain.ids import AccountId, CampaignId
-from vestnik.domain.states import CampaignStatus, JobStatus
+from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope, JobStatus
 
 ChannelName = tuple[str | None, int | None]
 """Username and Telegram id; at least one of the two."""
@@ -24,8 +40,14 @@ async def list_met_channels(session: AsyncSession, account_id: AccountId) -> lis
 
 
 async def list_unnamed_channels(session: AsyncSession, account_id: AccountId) -> list[ChannelName]:
-    """The channels without a username among those of the account's running campaigns."""
-    query = (
+    """The channels without a username among those of the account's running campaigns and open commands."""
+    of_commands = select(Channel.tg_id).join(AccountCommand, AccountCommand.channel_id == Channel.id)
+    of_commands = of_commands.where(
+        AccountCommand.account_id == account_id,
+        AccountCommand.status.in_([CommandStatus.PENDING, CommandStatus.STARTED]),
+        Channel.username.is_(None),
+    )
+    of_campaigns = (
         select(Channel.tg_id)
         .join(BatchChannel, BatchChannel.channel_id == Channel.id)
         .join(Campaign, Campaign.batch_id == BatchChannel.batch_id)
@@ -35,9 +57,8 @@ async def list_unnamed_channels(session: AsyncSession, account_id: AccountId) ->
             Channel.username.is_(None),
             Channel.deleted_at.is_(None),
         )
-        .distinct()
     )
-    return [(None, tg_id) for tg_id in await session.scalars(query)]
+    return [(None, tg_id) for tg_id in await session.scalars(of_campaigns.union(of_commands))]
 
 
 async def forget_simulator(session: AsyncSession, account_id: AccountId) -> None:
@@ -63,3 +84,48 @@ async def list_failed_usernames(session: AsyncSession, campaign_id: CampaignId) 
         .where(Job.campaign_id == campaign_id, Job.status == JobStatus.FAILED, Channel.username.is_not(None))
     )
     return [username for username in await session.scalars(query) if username is not None]
+
+
+async def ensure_simulated_account(session: AsyncSession, name: str, rate: Decimal) -> AccountId:
+    """A simulated account of this name with this rate, made if it is missing."""
+    await insert_account(session, name=name, kind=AccountKind.SIMULATED, rate=rate)
+    await set_account_rate(session, [name], rate)
+    account = await find_account_by_name(session, name)
+    assert account is not None
+    return AccountId(account.id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What holds simulated accounts at one moment: who speaks for each, and the waits that Telegram imposed.
+
+    `holds` are (account, when it was stored, when it ends), over or not.
+    """
+
+    holders: dict[AccountId, str]
+    holds: list[tuple[AccountId, datetime, datetime]]
+    statuses: dict[CampaignId, CampaignStatus]
+
+
+async def read_standing(
+    session: AsyncSession, account_ids: Sequence[AccountId], campaign_ids: Sequence[CampaignId]
+) -> Standing:
+    """Leases that are valid now, stored holds, and the stored statuses of campaigns."""
+    leases = await session.execute(
+        select(AccountLease.account_id, AccountLease.holder).where(
+            AccountLease.account_id.in_(account_ids), AccountLease.lease_until > func.clock_timestamp()
+        )
+    )
+    holds = await session.execute(
+        select(AccountHold.account_id, AccountHold.created_at, AccountHold.until).where(
+            AccountHold.account_id.in_(account_ids), AccountHold.scope == HoldScope.SEND
+        )
+    )
+    statuses = await session.execute(
+        select(Campaign.id, Campaign.status).where(Campaign.id.in_(campaign_ids))
+    )
+    return Standing(
+        holders={AccountId(account_id): holder for account_id, holder in leases},
+        holds=[(AccountId(account_id), begin, end) for account_id, begin, end in holds],
+        statuses={CampaignId(campaign_id): CampaignStatus(status) for campaign_id, status in statuses},
+    )

@@ -175,6 +175,24 @@ def open_key_ring(
     return ring
 
 
+class StoredKeys:
+    """Decrypts with the keys as they are at that moment: a key file may be made while a process runs."""
+
+    def __init__(self, secret_key: SecretStr | None, data_dir: Path) -> None:
+        self._secret_key = secret_key
+        self._data_dir = data_dir
+
+    def decrypt(self, ciphertext: bytes, identity: str) -> str:
+        """As `KeyRing.decrypt`. Raises SecretError, and ConfigurationError for keys that cannot be used."""
+        ring = read_key_ring(self._secret_key, self._data_dir)
+        if ring is None:
+            raise SecretError(
+                f"the secret {identity} cannot be read: there is no key; set VESTNIK_SECRET_KEY to the one that "
+                f"encrypted it, or put the file {KEY_FILE} into the data directory"
+            )
+        return ring.decrypt(ciphertext, identity)
+
+
 def _create_whole(path: Path, text: str) -> bool:
     """Create a file (mode 0600) with its content in one step; False when it exists already."""
     descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)

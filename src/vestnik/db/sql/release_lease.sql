@@ -1,3 +1,3 @@
 -- Give a lease back, so that the next holder need not wait for its end.
-UPDATE public.account_leases SET lease_until = '-infinity'
+UPDATE public.account_leases SET lease_until = clock_timestamp()
 WHERE account_id = :account_id AND holder = :holder AND epoch = :epoch

@@ -1,0 +1,256 @@
+"""Makes the transports of a worker: Telethon for every account, and a simulator before it for simulated ones."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import URL
+
+from vestnik.db.accounts import get_account
+from vestnik.db.engine import make_engine, open_session
+from vestnik.db.models import Account
+from vestnik.db.rehearsals import ChannelName, list_met_channels, list_unnamed_channels
+from vestnik.db.secrets import identify_secret, read_key_ring
+from vestnik.domain.errors import (
+    ConfigurationError,
+    DatabaseUnavailableError,
+    InvalidInputError,
+    SecretError,
+    SimulatorError,
+)
+from vestnik.domain.ids import AccountId
+from vestnik.domain.states import AccountKind
+from vestnik.domain.transport import (
+    Content,
+    ErrorClass,
+    Identity,
+    KnownChannel,
+    Peer,
+    Transport,
+    TransportError,
+)
+from vestnik.settings import Settings
+from vestnik.simulator.channels import ChannelSpec
+from vestnik.simulator.control import SimulatorControl
+from vestnik.simulator.endpoint import SimulatorEndpoint, derive_auth_key, make_session_string
+from vestnik.telegram.link import ClientDescription
+from vestnik.telegram.sessions import parse_session
+from vestnik.telegram.transport import TelethonTransport
+
+log = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+SIMULATOR_TIMEOUT: Final = timedelta(seconds=10)
+_SIMULATED_API_ID: Final = 1
+
+ListChannels = Callable[[], Awaitable[list[ChannelName]]]
+
+
+class Transports:
+    """A `TransportFactory`; SIMULATED accounts are served only if the endpoint of a simulator is given.
+
+    Keeps at most one database connection, for the moments in which a transport is made. The simulator, and only
+    that, is told `holder`, the name of this process, so that it can say who sent what.
+    """
+
+    def __init__(
+        self, settings: Settings, url: URL, simulator: SimulatorEndpoint | None, *, holder: str = ""
+    ) -> None:
+        self._settings = settings
+        self._holder = holder
+        self._simulator = simulator
+        self._engine = make_engine(url, name="transports", pool_size=1)
+
+    async def close(self) -> None:
+        """Close the database connection."""
+        await self._engine.dispose()
+
+    def serves(self, kind: AccountKind) -> bool:
+        """Whether this process can speak for accounts of this kind at all."""
+        return kind is not AccountKind.SIMULATED or self._simulator is not None
+
+    async def make(self, account_id: AccountId, kind: AccountKind) -> Transport:
+        """A new transport, not yet connected.
+
+        Raises TransportError: ACCOUNT_DEAD without a session, TRANSIENT while database, key or simulator are away.
+        """
+        if kind is AccountKind.SIMULATED:
+            return self._make_rehearsal(account_id)
+        try:
+            async with open_session(self._engine) as session:
+                account = await get_account(session, account_id)
+            return self._make_real(account_id, account)
+        except DatabaseUnavailableError as exc:
+            raise _transient("DATABASE_UNAVAILABLE", exc.message) from exc
+        except (SecretError, ConfigurationError) as exc:
+            # The session may be perfectly good: the key is what this process lacks.
+            raise _transient("SECRET_UNREADABLE", exc.message) from exc
+
+    def _make_real(self, account_id: AccountId, account: Account | None) -> Transport:
+        if account is None or account.session_ciphertext is None or account.api_id is None:
+            raise TransportError(
+                "NO_SESSION",
+                ErrorClass.ACCOUNT_DEAD,
+                "The account has no Telegram session; log in, or set TELEGRAM_SESSION (NO_SESSION).",
+                disconnected=True,
+            )
+        ring = read_key_ring(self._settings.secret_key, self._settings.data_dir)
+        if ring is None:
+            raise SecretError("there is no key to read the session with: set VESTNIK_SECRET_KEY")
+        text = ring.decrypt(account.session_ciphertext, identify_secret("accounts", account_id, "session"))
+        try:
+            session = parse_session(text)
+        except InvalidInputError as exc:
+            raise TransportError(
+                "SESSION_MALFORMED", ErrorClass.ACCOUNT_DEAD, exc.message, disconnected=True
+            ) from exc
+        return TelethonTransport(
+            session,
+            api_id=account.api_id,
+            call_timeout=self._call_timeout,
+            connect_timeout=CONNECT_TIMEOUT,
+        )
+
+    def _make_rehearsal(self, account_id: AccountId) -> Transport:
+        assert self._simulator is not None, "serves() said no"
+        name = simulated_name(account_id)
+        text = make_session_string(self._simulator, derive_auth_key(self._simulator.token, name))
+        transport = TelethonTransport(
+            parse_session(text),
+            api_id=_SIMULATED_API_ID,
+            call_timeout=self._call_timeout,
+            connect_timeout=CONNECT_TIMEOUT,
+            description=ClientDescription(device_model=self._holder) if self._holder else None,
+        )
+
+        async def list_met() -> list[ChannelName]:
+            async with open_session(self._engine) as session:
+                return await list_met_channels(session, account_id)
+
+        async def list_unnamed() -> list[ChannelName]:
+            async with open_session(self._engine) as session:
+                return await list_unnamed_channels(session, account_id)
+
+        return RehearsalTransport(
+            transport, self._simulator, name, list_met=list_met, list_unnamed=list_unnamed
+        )
+
+    @property
+    def _call_timeout(self) -> timedelta:
+        return timedelta(seconds=self._settings.call_timeout_seconds)
+
+
+def simulated_name(account_id: AccountId) -> str:
+    """What the simulator calls an account of ours: its id, because a name may change."""
+    return str(account_id)
+
+
+class RehearsalTransport:
+    """A transport to the simulator that first sees to it that the account and its channels are there.
+
+    The simulator is a process of its own and may have started anew: at every connection the account is
+    registered, and the channels that it has met before are made again, under the same ids.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        endpoint: SimulatorEndpoint,
+        name: str,
+        *,
+        list_met: ListChannels,
+        list_unnamed: ListChannels,
+    ) -> None:
+        self._transport = transport
+        self._endpoint = endpoint
+        self._name = name
+        self._list_met = list_met
+        self._list_unnamed = list_unnamed
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a call can be made at all."""
+        return self._transport.is_connected
+
+    async def connect(self) -> Identity:
+        """Register the account, make its channels again, and connect."""
+        key = derive_auth_key(self._endpoint.token, self._name)
+
+        async def register(control: SimulatorControl) -> None:
+            await control.add_account(self._name, key)
+
+        await self._with_control(register)
+        try:
+            await self._ensure(await self._list_met())
+        except (TransportError, DatabaseUnavailableError) as exc:
+            # Not fatal: a channel that is missing there is looked up again when it is its turn.
+            log.warning("rehearsal.channels_not_restored", reason=exc.message)
+        return await self._transport.connect()
+
+    async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
+        """Post once, however often it is called with the same random_id."""
+        return await self._transport.send(peer, content, random_id)
+
+    async def list_channels(self, wanted: Collection[str]) -> list[KnownChannel]:
+        """The account's dialogs, after all wanted channels have been put among them."""
+        names: list[ChannelName] = [(username, None) for username in wanted]
+        try:
+            names += await self._list_unnamed()
+        except DatabaseUnavailableError as exc:
+            raise _transient("DATABASE_UNAVAILABLE", exc.message) from exc
+        await self._ensure(names)
+        return await self._transport.list_channels(wanted)
+
+    async def resolve(self, username: str) -> KnownChannel:
+        """Look one username up; in a rehearsal every channel exists."""
+        await self._ensure([(username, None)])
+        return await self._transport.resolve(username)
+
+    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
+        """The id of our newest message with this text, posted at or after `since`."""
+        return await self._transport.find_message(peer, content, since)
+
+    async def disconnect(self) -> None:
+        """Close the connection; returns when nothing more can go out."""
+        await self._transport.disconnect()
+
+    async def _ensure(self, names: Iterable[ChannelName]) -> None:
+        specs = _make_specs(names)
+
+        async def ensure(control: SimulatorControl) -> None:
+            await control.ensure_channels(specs, self._name)
+
+        if specs:
+            await self._with_control(ensure)
+
+    async def _with_control(self, action: Callable[[SimulatorControl], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(SIMULATOR_TIMEOUT.total_seconds()):
+                async with await SimulatorControl.connect(self._endpoint) as control:
+                    await action(control)
+        except SimulatorError as exc:
+            raise _transient("SIMULATOR_UNAVAILABLE", exc.message) from exc
+        except TimeoutError as exc:
+            raise _transient("SIMULATOR_UNAVAILABLE", "the simulator does not answer") from exc
+
+
+def _make_specs(names: Iterable[ChannelName]) -> list[ChannelSpec]:
+    """One spec per username and per id: two rows may turn out to be the same channel."""
+    usernames: set[str] = set()
+    ids: set[int] = set()
+    specs: list[ChannelSpec] = []
+    for username, tg_id in names:
+        if (username is not None and username.lower() in usernames) or tg_id in ids:
+            continue
+        if username is not None:
+            usernames.add(username.lower())
+        if tg_id is not None:
+            ids.add(tg_id)
+        specs.append(ChannelSpec(username=username, tg_id=tg_id))
+    return specs
+
+
+def _transient(name: str, message: str) -> TransportError:
+    return TransportError(name, ErrorClass.TRANSIENT, f"{message} ({name})", disconnected=True)
