@@ -1,16 +1,20 @@
 """`vestnik account`: the Telegram identities."""
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from vestnik.cli.context import run_action
+from vestnik.cli.context import identify_actor, run_action
 from vestnik.cli.output import JsonOption, format_rate, format_time, print_json, print_table
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from vestnik.services.accounts import AccountView
 
 app = typer.Typer(help="Telegram accounts.", no_args_is_help=True)
 
-
-@app.callback()
-def _keep_as_group() -> None:
-    """Telegram accounts."""
+Reference = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its name or id.")]
 
 
 @app.command("list")
@@ -37,3 +41,40 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
         for view in views
     ]
     print_table(("name", "kind", "state", "rate", "waits until", "delivering", "Telegram name", "id"), rows)
+
+
+@app.command("set")
+def change_account(
+    context: typer.Context,
+    account: Reference,
+    rate: Annotated[
+        str, typer.Option("--rate", metavar="RATE", help="Messages per second over all its campaigns.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Change the pace of an account; running campaigns follow within a second."""
+    from vestnik.services import accounts
+
+    async def act(session: "AsyncSession") -> "AccountView":
+        return await accounts.change_rate(session, identify_actor(), account, rate)
+
+    view = run_action(context, act)
+    if as_json:
+        print_json(view)
+        return
+    print(f"Account '{view.name}' posts at most {format_rate(view.rate)}.")
+
+
+@app.command("release")
+def release_account(context: typer.Context, account: Reference, as_json: JsonOption = False) -> None:
+    """Let an account post again that Telegram had restricted (LIMITED)."""
+    from vestnik.services import accounts
+
+    async def act(session: "AsyncSession") -> "AccountView":
+        return await accounts.release_account(session, identify_actor(), account)
+
+    view = run_action(context, act)
+    if as_json:
+        print_json(view)
+        return
+    print(f"Account '{view.name}' is {view.state}; its running campaigns go on.")

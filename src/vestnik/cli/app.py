@@ -21,9 +21,12 @@ from vestnik.cli import (
     api,
     batch,
     campaign,
+    campaign_changes,
     channels,
     db,
     demo,
+    drill,
+    send,
     simulator,
     template,
     up,
@@ -43,14 +46,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.run_demo)
+app.command("drill")(drill.run_drill)
 app.command("up")(up.run_up)
 app.command("worker")(worker.run_worker)
 app.command("api")(api.run_api)
 app.command("simulator")(simulator.run_simulator)
+app.command("send")(send.send_posts)
 app.add_typer(account.app, name="account")
 app.add_typer(channels.app, name="channels")
 app.add_typer(batch.app, name="batch")
 app.add_typer(template.app, name="template")
+campaign.app.command("schedule")(campaign_changes.schedule_campaign)
+campaign.app.command("unschedule")(campaign_changes.unschedule_campaign)
+campaign.app.command("retry-failed")(campaign_changes.retry_failed)
+campaign.app.command("set")(campaign_changes.change_campaign)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(db.app, name="db")
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from vestnik.domain.actors import Actor
     from vestnik.domain.ids import CampaignId
-    from vestnik.services.campaigns import CampaignView, CreatedCampaign
+    from vestnik.services.campaign_views import CampaignView
+    from vestnik.services.campaigns import CreatedCampaign
 
     ChangeStatus = Callable[[AsyncSession, Actor, CampaignId], Awaitable[CampaignView]]
 
@@ -210,6 +211,8 @@ def show_campaign(context: typer.Context, campaign: Reference, as_json: JsonOpti
             ("template", view.template_name),
             ("rate", format_rate(view.delivery_rate)),
             ("retry limit", view.retry_limit),
+            ("pauses itself above", f"{view.max_error_rate:.1%} failures"),
+            ("scheduled", format_time(view.scheduled_at)),
             ("created", format_time(view.created_at)),
             ("started", format_time(view.started_at)),
             ("ended", format_time(view.ended_at)),
@@ -282,7 +285,18 @@ def _describe_progress(view: "CampaignView") -> str:
         ("waiting", progress.queued),
     )
     shown = ", ".join(f"{count} {name}" for name, count in counts if count or name == "sent")
-    return f"{shown} of {progress.total}"
+    text = f"{shown} of {progress.total}"
+    if progress.seconds_left:
+        text += f"; {progress.rate_per_minute:.0f} in the last minute, about {_format_left(progress.seconds_left)} left"
+    return text
+
+
+def _format_left(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _print_state(seen: _Seen) -> None:

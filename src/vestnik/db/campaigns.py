@@ -3,13 +3,29 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from vestnik.db.models import Account, AccountHold, Batch, Campaign, CampaignProgress, Job, Template
 from vestnik.domain.ids import AccountId, BatchId, CampaignId, TemplateId
-from vestnik.domain.states import AccountKind, HoldScope, JobStatus, Mode
+from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope, JobStatus, Mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """What decides how long a campaign still takes; read at `read_at` by the database's clock.
+
+    Rates are messages per second; `account_demand` is the sum over the account's running campaigns.
+    `last_return_at` is when the last of the jobs that wait for a retry is due.
+    """
+
+    read_at: datetime
+    account_rate: float
+    account_demand: float
+    last_return_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +40,7 @@ class CampaignRecord:
     hold_until: datetime | None
     batch_name: str
     template_name: str
+    pace: Pace
 
 
 async def insert_campaign(
@@ -57,18 +74,33 @@ async def insert_campaign(
     return CampaignId(campaign_id)
 
 
-def _select_records() -> Select[Campaign, CampaignProgress, str, str, str | None, datetime, str, str]:
+def _select_records() -> Select[*tuple[Any, ...]]:
     hold = AccountHold
+    rival = aliased(Campaign)
+    demand = (
+        select(func.sum(rival.delivery_rate))
+        .where(rival.account_id == Campaign.account_id, rival.status == CampaignStatus.RUNNING)
+        .scalar_subquery()
+    )
+    last_return = (
+        select(func.max(Job.not_before))
+        .where(Job.campaign_id == Campaign.id, Job.status == JobStatus.QUEUED, Job.claims > 0)
+        .scalar_subquery()
+    )
     return (
         select(
             Campaign,
             CampaignProgress,
-            Account.name,
-            Account.state,
-            Account.state_reason,
-            hold.until,
-            Batch.name,
-            Template.name,
+            Account.name.label("account_name"),
+            Account.state.label("account_state"),
+            Account.state_reason.label("account_state_reason"),
+            hold.until.label("hold_until"),
+            Batch.name.label("batch_name"),
+            Template.name.label("template_name"),
+            Account.rate.label("account_rate"),
+            demand.label("account_demand"),
+            last_return.label("last_return_at"),
+            func.clock_timestamp().label("read_at"),
         )
         .join(Account, Account.id == Campaign.account_id)
         .join(Batch, Batch.id == Campaign.batch_id)
@@ -84,19 +116,22 @@ def _select_records() -> Select[Campaign, CampaignProgress, str, str, str | None
     )
 
 
-def _build_record(
-    row: Row[Campaign, CampaignProgress, str, str, str | None, datetime, str, str],
-) -> CampaignRecord:
-    campaign, progress, account_name, state, reason, until, batch_name, template_name = row
+def _build_record(row: Row[*tuple[Any, ...]]) -> CampaignRecord:
     return CampaignRecord(
-        campaign=campaign,
-        progress=progress,
-        account_name=account_name,
-        account_state=state,
-        account_state_reason=reason,
-        hold_until=until,
-        batch_name=batch_name,
-        template_name=template_name,
+        campaign=row.Campaign,
+        progress=row.CampaignProgress,
+        account_name=row.account_name,
+        account_state=row.account_state,
+        account_state_reason=row.account_state_reason,
+        hold_until=row.hold_until,
+        batch_name=row.batch_name,
+        template_name=row.template_name,
+        pace=Pace(
+            read_at=row.read_at,
+            account_rate=float(row.account_rate),
+            account_demand=float(row.account_demand or 0),
+            last_return_at=row.last_return_at,
+        ),
     )
 
 

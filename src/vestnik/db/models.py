@@ -179,16 +179,30 @@ class AccountHold(Base):
 
 
 class AccountCommand(Base):
-    """A request to the process that holds an account's lease; the payload is encrypted and wiped when done."""
+    """A request to the process that holds an account's lease; the payload is encrypted and wiped when done.
+
+    PENDING was never handed to Telegram, STARTED may have been; `claim_epoch` is then whose it is, NULL when
+    given back to be settled.
+    """
 
     __tablename__ = "account_commands"
     __table_args__ = (
         CheckConstraint("status IN ('PENDING', 'STARTED', 'DONE', 'FAILED', 'EXPIRED')", name="status"),
+        CheckConstraint("kind <> 'SEND' OR channel_id IS NOT NULL AND random_id IS NOT NULL", name="send"),
+        CheckConstraint("status IN ('PENDING', 'STARTED') OR payload_ciphertext IS NULL", name="wiped"),
         Index(
             "account_commands_pending_idx",
             "account_id",
             "created_at",
             postgresql_where=text("status IN ('PENDING', 'STARTED')"),
+        ),
+        Index(
+            "account_commands_idempotency_key",
+            "account_id",
+            "idempotency_key",
+            "channel_id",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
         ),
     )
 
@@ -204,6 +218,13 @@ class AccountCommand(Base):
     created_at: Mapped[datetime] = _now()
     expires_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    channel_id: Mapped[UUID | None] = mapped_column(ForeignKey("channels.id", ondelete="RESTRICT"))
+    idempotency_key: Mapped[str | None]
+    request_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What a repeated key must repeat as well."""
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    claims: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    not_before: Mapped[datetime] = _now()
 
 
 class Channel(Base):
@@ -320,6 +341,8 @@ class Campaign(Base):
         CheckConstraint("status NOT IN ('RUNNING', 'COMPLETED') OR content IS NOT NULL", name="content"),
         ForeignKeyConstraint(["account_id", "account_kind"], ["accounts.id", "accounts.kind"]),
         Index("campaigns_running_idx", "account_id", postgresql_where=text("status = 'RUNNING'")),
+        Index("campaigns_scheduled_idx", "scheduled_at", postgresql_where=text("status = 'SCHEDULED'")),
+        CheckConstraint("status <> 'SCHEDULED' OR scheduled_at IS NOT NULL", name="scheduled"),
         Index("campaigns_created_at_idx", "created_at", "id"),
     )
 
@@ -376,6 +399,28 @@ class CampaignProgress(Base):
     cancelled: Mapped[int] = mapped_column(server_default="0")
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")
     updated_at: Mapped[datetime] = _now()
+    brake_sent: Mapped[int] = mapped_column(server_default="0")
+    """`sent` at the last start, resume or retry: the error-rate brake counts from there."""
+    brake_failed: Mapped[int] = mapped_column(server_default="0")
+    """`failed` at that moment, plus what failed since without having been sent."""
+    minute_started_at: Mapped[datetime | None]
+    """The minute in which the last post was recorded."""
+    minute_sent: Mapped[int] = mapped_column(server_default="0")
+    """Posts in that minute."""
+    previous_minute_sent: Mapped[int] = mapped_column(server_default="0")
+    """Posts in the minute before it."""
+
+
+class WorkerProcess(Base):
+    """A worker that runs, or did until `seen_at`; accounts are spread over those seen lately."""
+
+    __tablename__ = "workers"
+
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[datetime] = _now()
+    seen_at: Mapped[datetime] = _now()
 
 
 class Job(Base):
@@ -385,8 +430,12 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(_one_of("status", JobStatus), name="status"),
         UniqueConstraint("campaign_id", "channel_id"),
+        # An expression, so that a claim cannot walk the primary key past all other campaigns' jobs instead.
         Index(
-            "jobs_fresh_idx", "campaign_id", "id", postgresql_where=text("status = 'QUEUED' AND claims = 0")
+            "jobs_fresh_idx",
+            "campaign_id",
+            text("(id + 0)"),
+            postgresql_where=text("status = 'QUEUED' AND claims = 0"),
         ),
         Index(
             "jobs_returned_idx",

@@ -1,11 +1,14 @@
-"""What people do to a campaign's status: start, pause, resume, cancel.
+"""What people do to a campaign's status: start, schedule, pause, resume, cancel, retry what failed.
 
 Each locks the campaign's row first (reliability order: lease, campaigns, jobs, progress) and changes the status
 only from a status that allows it. They run in the caller's transaction and wake the account's lane when that
 commits.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
@@ -16,6 +19,7 @@ from vestnik.db.notifications import notify_account
 from vestnik.db.statements import load_statement
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId
+from vestnik.domain.lifecycle import CampaignAction, next_campaign_status
 from vestnik.domain.states import CampaignStatus, HoldScope, PauseReason
 
 EXPANSION_CHUNK = 100_000
@@ -29,13 +33,16 @@ async def start_campaign(session: AsyncSession, campaign_id: CampaignId) -> int:
     channel of the batch can be sent to.
     """
     campaign = await _lock_campaign(session, campaign_id)
-    _require(campaign, {CampaignStatus.DRAFT, CampaignStatus.SCHEDULED}, "started")
+    status = next_campaign_status(campaign.name, CampaignStatus(campaign.status), CampaignAction.START)
     template = await session.get_one(Template, campaign.template_id)
     campaign.content = freeze_content(template)
-    campaign.status = CampaignStatus.RUNNING
+    campaign.status = status
+    campaign.status_detail = None
     campaign.started_at = func.clock_timestamp()
     campaign.revision += 1
-    total = await expand_campaign(session, campaign)
+    total, is_whole = await expand_campaign(session, campaign)
+    while total == 0 and not is_whole:
+        total, is_whole = await expand_campaign(session, campaign)
     if total == 0:
         batch = await session.get_one(Batch, campaign.batch_id)
         raise InvalidInputError(
@@ -52,8 +59,8 @@ def freeze_content(template: Template) -> dict[str, Any]:
     return {"text": template.content, "link_preview": template.link_preview}
 
 
-async def expand_campaign(session: AsyncSession, campaign: Campaign) -> int:
-    """Make the next jobs of a locked campaign; returns its total so far and sets `expanded_at` at the end."""
+async def expand_campaign(session: AsyncSession, campaign: Campaign) -> tuple[int, bool]:
+    """Make the next jobs of a locked campaign; its total so far, and whether that is all (`expanded_at`)."""
     await session.flush()
     row = (
         await session.execute(
@@ -69,10 +76,11 @@ async def expand_campaign(session: AsyncSession, campaign: Campaign) -> int:
     ).one()
     if row.position is not None:
         campaign.expansion_position = row.position
-    if row.seen < EXPANSION_CHUNK:
+    is_whole = row.seen < EXPANSION_CHUNK
+    if is_whole:
         campaign.expanded_at = func.clock_timestamp()
     await session.flush()
-    return int(row.total)
+    return int(row.total), is_whole
 
 
 async def pause_campaign(session: AsyncSession, campaign_id: CampaignId) -> None:
@@ -81,8 +89,7 @@ async def pause_campaign(session: AsyncSession, campaign_id: CampaignId) -> None
     Raises NotFoundError; ConflictError unless RUNNING is stored.
     """
     campaign = await _lock_campaign(session, campaign_id)
-    _require(campaign, {CampaignStatus.RUNNING}, "paused")
-    campaign.status = CampaignStatus.PAUSED
+    _move(campaign, CampaignAction.PAUSE)
     campaign.pause_reason = PauseReason.OPERATOR
     campaign.status_detail = None
     await _changed_by_a_person(session, campaign)
@@ -101,10 +108,11 @@ async def resume_campaign(session: AsyncSession, campaign_id: CampaignId) -> Non
                 f"campaign '{campaign.name}' is RUNNING and waits for Telegram until "
                 f"{until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; it goes on by itself"
             )
-    _require(campaign, {CampaignStatus.PAUSED}, "resumed")
-    campaign.status = CampaignStatus.RUNNING
+    _move(campaign, CampaignAction.RESUME)
     campaign.pause_reason = None
     campaign.status_detail = None
+    await session.flush()
+    await session.execute(load_statement("release_brake"), {"campaign_id": campaign.id})
     await _changed_by_a_person(session, campaign)
 
 
@@ -114,17 +122,127 @@ async def cancel_campaign(session: AsyncSession, campaign_id: CampaignId) -> Non
     Raises NotFoundError; ConflictError when the campaign has already ended.
     """
     campaign = await _lock_campaign(session, campaign_id)
-    _require(
-        campaign,
-        {CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.PAUSED},
-        "cancelled",
-    )
-    campaign.status = CampaignStatus.CANCELLED
+    _move(campaign, CampaignAction.CANCEL)
     campaign.pause_reason = None
     campaign.status_detail = None
     campaign.ended_at = func.clock_timestamp()
     await session.flush()
     await session.execute(load_statement("cancel_jobs"), {"campaign_id": campaign.id})
+    await _changed_by_a_person(session, campaign)
+
+
+async def schedule_campaign(session: AsyncSession, campaign_id: CampaignId, at: datetime) -> None:
+    """Have a worker start the campaign at an instant; scheduling again moves it.
+
+    Raises NotFoundError, ConflictError unless DRAFT or SCHEDULED, InvalidInputError for a time that has passed.
+    """
+    campaign = await _lock_campaign(session, campaign_id)
+    now = await _now(session)
+    _move(campaign, CampaignAction.SCHEDULE)
+    if at <= now:
+        raise InvalidInputError(
+            f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC has passed; name a time to come, or start the campaign now",
+            field="scheduled_at",
+        )
+    campaign.scheduled_at = at
+    campaign.status_detail = None
+    await _changed_by_a_person(session, campaign)
+
+
+async def unschedule_campaign(session: AsyncSession, campaign_id: CampaignId) -> None:
+    """Make a SCHEDULED campaign a DRAFT again. Raises NotFoundError, ConflictError."""
+    campaign = await _lock_campaign(session, campaign_id)
+    _move(campaign, CampaignAction.UNSCHEDULE)
+    campaign.scheduled_at = None
+    await _changed_by_a_person(session, campaign)
+
+
+async def take_due_campaign(session: AsyncSession) -> Campaign | None:
+    """A SCHEDULED campaign whose time has come, locked; None when there is none that nobody else has locked."""
+    due: Campaign | None = await session.scalar(
+        select(Campaign)
+        .where(Campaign.status == CampaignStatus.SCHEDULED, Campaign.scheduled_at <= func.clock_timestamp())
+        .order_by(Campaign.scheduled_at, Campaign.id)
+        .limit(1)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return due
+
+
+async def read_lateness(session: AsyncSession, campaign: Campaign) -> timedelta:
+    """How long ago a scheduled campaign should have started, by the database's clock."""
+    assert campaign.scheduled_at is not None
+    return await _now(session) - campaign.scheduled_at
+
+
+async def miss_schedule(session: AsyncSession, campaign: Campaign, detail: str) -> None:
+    """Make a locked SCHEDULED campaign a DRAFT again and say why."""
+    _move(campaign, CampaignAction.MISS_SCHEDULE)
+    campaign.scheduled_at = None
+    campaign.status_detail = detail
+    campaign.updated_at = func.clock_timestamp()
+    await session.flush()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetriedJobs:
+    """How many failed jobs went back to the queue, and how many did not because their channel is inactive."""
+
+    reopened: int
+    skipped: int
+
+
+async def retry_failed(
+    session: AsyncSession, campaign_id: CampaignId, codes: Sequence[str] | None
+) -> RetriedJobs:
+    """Queue failed jobs again: those with one of the error codes, or all but UNKNOWN_OUTCOME.
+
+    A COMPLETED campaign runs again. Raises NotFoundError; ConflictError in other statuses, when the jobs have been
+    purged, and when there is nothing to retry.
+    """
+    campaign = await _lock_campaign(session, campaign_id)
+    _move(campaign, CampaignAction.RETRY_FAILED)
+    if campaign.purged_at is not None:
+        raise ConflictError(
+            f"the jobs of campaign '{campaign.name}' were purged at "
+            f"{campaign.purged_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC; start a new campaign instead"
+        )
+    await session.flush()
+    row = (
+        await session.execute(
+            load_statement("reopen_jobs"),
+            {"campaign_id": campaign.id, "codes": None if codes is None else list(codes)},
+        )
+    ).one()
+    if row.reopened == 0:
+        raise ConflictError(_explain_nothing_reopened(campaign.name, codes, row.skipped))
+    campaign.ended_at = None if campaign.status == CampaignStatus.RUNNING else campaign.ended_at
+    await _changed_by_a_person(session, campaign)
+    return RetriedJobs(reopened=row.reopened, skipped=row.skipped)
+
+
+def _explain_nothing_reopened(name: str, codes: Sequence[str] | None, skipped: int) -> str:
+    which = f" with {', '.join(codes)}" if codes else ""
+    if skipped:
+        return f"campaign '{name}': the channels of all {skipped} failed messages{which} are inactive"
+    hint = "" if codes else "; messages with UNKNOWN_OUTCOME are retried only when that code is named"
+    return f"campaign '{name}' has no failed message{which} to retry{hint}"
+
+
+async def change_pace(
+    session: AsyncSession, campaign_id: CampaignId, *, rate: Decimal | None, retry_limit: int | None
+) -> None:
+    """Change rate or retry limit, also while running; the lane follows within a second.
+
+    Raises NotFoundError, ConflictError when the campaign has ended.
+    """
+    campaign = await _lock_campaign(session, campaign_id)
+    if CampaignStatus(campaign.status).is_final:
+        raise ConflictError(f"campaign '{campaign.name}' is {campaign.status}; it has ended", field="status")
+    if rate is not None:
+        campaign.delivery_rate = rate
+    if retry_limit is not None:
+        campaign.retry_limit = retry_limit
     await _changed_by_a_person(session, campaign)
 
 
@@ -147,12 +265,14 @@ async def _lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Camp
     return campaign
 
 
-def _require(campaign: Campaign, allowed: set[CampaignStatus], action: str) -> None:
-    if CampaignStatus(campaign.status) not in allowed:
-        names = " or ".join(status for status in CampaignStatus if status in allowed)
-        raise ConflictError(
-            f"campaign '{campaign.name}' is {campaign.status}; only {names} can be {action}", field="status"
-        )
+def _move(campaign: Campaign, action: CampaignAction) -> None:
+    campaign.status = next_campaign_status(campaign.name, CampaignStatus(campaign.status), action)
+
+
+async def _now(session: AsyncSession) -> datetime:
+    now: datetime | None = await session.scalar(select(func.clock_timestamp()))
+    assert now is not None
+    return now
 
 
 async def _hold_until(session: AsyncSession, account_id: AccountId) -> datetime | None:

@@ -27,6 +27,8 @@ class Deactivation(StrEnum):
 class JobResult:
     """What is recorded for a claimed job. QUEUED gives it back, due after `delay`.
 
+    `claim_epoch` and `claims` say which of the job's claims it belongs to: of a holder's own claims too, because a
+    write is repeated when its answer got lost, and by then the job may have been claimed again.
     `maybe_sent` says whether the post may be out although nothing confirmed it; an error answer, however
     definite, speaks of its own call only and settles no earlier one. `attempted` counts an answered failure
     against the retry limit.
@@ -34,6 +36,7 @@ class JobResult:
 
     job_id: JobId
     claim_epoch: int
+    claims: int
     status: JobStatus
     message_ids: tuple[int, ...] = ()
     error_code: str | None = None
@@ -67,6 +70,8 @@ class Attempt(Protocol):
     @property
     def claim_epoch(self) -> int: ...  # noqa: D102
     @property
+    def claims(self) -> int: ...  # noqa: D102
+    @property
     def attempts(self) -> int: ...  # noqa: D102
     @property
     def error_code(self) -> str | None: ...  # noqa: D102
@@ -83,14 +88,22 @@ def compute_backoff(attempts: int, base: timedelta) -> timedelta:
 def judge_success(attempt: Attempt, message_ids: tuple[int, ...]) -> JobResult:
     """The post is out."""
     return JobResult(
-        job_id=attempt.job_id, claim_epoch=attempt.claim_epoch, status=JobStatus.SENT, message_ids=message_ids
+        job_id=attempt.job_id,
+        claim_epoch=attempt.claim_epoch,
+        claims=attempt.claims,
+        status=JobStatus.SENT,
+        message_ids=message_ids,
     )
 
 
 def hand_back(attempt: Attempt, *, maybe_sent: bool) -> JobResult:
     """A claimed job that was not handed to Telegram in this claim."""
     return JobResult(
-        job_id=attempt.job_id, claim_epoch=attempt.claim_epoch, status=JobStatus.QUEUED, maybe_sent=maybe_sent
+        job_id=attempt.job_id,
+        claim_epoch=attempt.claim_epoch,
+        claims=attempt.claims,
+        status=JobStatus.QUEUED,
+        maybe_sent=maybe_sent,
     )
 
 
@@ -139,6 +152,7 @@ def _retry(attempt: Attempt, error: TransportError, *, retry_limit: int, retry_b
         return JobResult(
             job_id=attempt.job_id,
             claim_epoch=attempt.claim_epoch,
+            claims=attempt.claims,
             status=JobStatus.QUEUED,
             error_code=error.name,
             error_message=error.message,
@@ -150,6 +164,7 @@ def _retry(attempt: Attempt, error: TransportError, *, retry_limit: int, retry_b
     return JobResult(
         job_id=attempt.job_id,
         claim_epoch=attempt.claim_epoch,
+        claims=attempt.claims,
         status=JobStatus.FAILED if exhausted else JobStatus.QUEUED,
         error_code=error.name,
         error_message=error.message,
@@ -172,6 +187,7 @@ def _give_back(
     return JobResult(
         job_id=attempt.job_id,
         claim_epoch=attempt.claim_epoch,
+        claims=attempt.claims,
         status=JobStatus.QUEUED,
         error_code=error.name if keep_error else None,
         error_message=error.message if keep_error else None,
@@ -192,6 +208,7 @@ def _fail(
     return JobResult(
         job_id=attempt.job_id,
         claim_epoch=attempt.claim_epoch,
+        claims=attempt.claims,
         status=JobStatus.FAILED,
         error_code=error.name,
         error_message=error.message,

@@ -6,7 +6,7 @@ lateness beyond that does, because catching up would be a burst (after a 300 ms 
 in one second).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from vestnik.domain.ids import CampaignId
@@ -22,9 +22,9 @@ class Pacer:
     next_slot: float
     tolerance: float = TOLERANCE
 
-    def take(self, at: float) -> None:
-        """A post went out at `at` (not before `next_slot`)."""
-        self.next_slot = max(self.next_slot, at - self.tolerance) + 1.0 / self.rate
+    def take(self, at: float, *, grace: float = 0.0) -> None:
+        """A post went out at `at` (not before `next_slot`); `grace` is lateness that was not its own."""
+        self.next_slot = max(self.next_slot, at - self.tolerance - grace) + 1.0 / self.rate
 
     def change_rate(self, rate: float, now: float) -> None:
         """From now on at another rate: the wait that is left shrinks or grows in proportion."""
@@ -36,10 +36,21 @@ class Pacer:
 
 @dataclass(slots=True)
 class _Share:
-    """A campaign's pacer and how much of the account it has had, in seconds of its own rate."""
+    """A campaign's pacer and how much of the account it has had, in seconds of its own rate.
+
+    What it left unused while it had nothing due is not owed to it: `used` never lags behind what the schedule
+    has served the others (start-time fair queueing).
+    """
 
     pacer: Pacer
     used: float
+    displaced: float = 0.0
+    """Seconds that commands of the account have taken from the next post."""
+
+    @property
+    def grace(self) -> float:
+        """Waiting for commands is not lateness of one's own; with all else at most one post is caught up."""
+        return max(min(self.displaced, TOLERANCE + 1.0 / self.pacer.rate - self.pacer.tolerance), 0.0)
 
 
 class Schedule:
@@ -53,6 +64,8 @@ class Schedule:
     def __init__(self, rate: float, next_slot: float) -> None:
         self._account = Pacer(rate, next_slot)
         self._shares: dict[CampaignId, _Share] = {}
+        self._served = 0.0
+        """How much the campaign served last had had before; who comes (back) begins there."""
 
     def __contains__(self, campaign_id: CampaignId) -> bool:
         return campaign_id in self._shares
@@ -65,7 +78,7 @@ class Schedule:
         """Add a campaign, or change the rate of one that is there (`first_slot` then means nothing)."""
         share = self._shares.get(campaign_id)
         if share is None:
-            self._shares[campaign_id] = _Share(Pacer(rate, first_slot), self._least_used(self._shares))
+            self._shares[campaign_id] = _Share(Pacer(rate, first_slot), self._served)
         else:
             share.pacer.change_rate(rate, now)
         self._widen_tolerances()
@@ -83,19 +96,25 @@ class Schedule:
         """The instant from which the campaign's next post may go."""
         return max(self._account.next_slot, self._shares[campaign_id].pacer.next_slot)
 
+    @property
+    def command_slot(self) -> float:
+        """The instant from which a command of the account may go: its next slot, whoever's turn it is."""
+        return self._account.next_slot
+
+    def launched_command(self, at: float) -> None:
+        """A command of the account went out at `at`: it takes a slot, and all campaigns move on alike."""
+        self._account.take(at)
+        for share in self._shares.values():
+            share.displaced += 1.0 / self._account.rate
+
     def launched(self, campaign_id: CampaignId, at: float) -> None:
         """A post of the campaign went out at `at`."""
         share = self._shares[campaign_id]
         self._account.take(at)
-        share.pacer.take(at)
-        share.used += 1.0 / share.pacer.rate
-
-    def welcome_back(self, campaign_id: CampaignId, others: Iterable[CampaignId]) -> None:
-        """The campaign had nothing due for a while: what it did not use then is not owed to it now."""
-        active = {key: self._shares[key] for key in others if key in self._shares and key != campaign_id}
-        if active and campaign_id in self._shares:
-            share = self._shares[campaign_id]
-            share.used = max(share.used, self._least_used(active))
+        share.pacer.take(at, grace=share.grace)
+        share.displaced = 0.0
+        self._served = max(self._served, share.used)
+        share.used = self._served + 1.0 / share.pacer.rate
 
     def plan(
         self,
@@ -105,16 +124,21 @@ class Schedule:
         window: float,
         pending: Iterable[CampaignId],
         active: Collection[CampaignId],
+        commands: int = 0,
     ) -> "Plan":
-        """Whose the next slots are, after those already given to `pending`.
+        """Whose the next slots are, after those already given to so many `commands` and to `pending`.
 
         Slots are given out once the first of them is at most `lead` seconds away, and then for `window` seconds.
         Only campaigns in `active` get any. Changes nothing here: slots are taken when posts are launched.
         """
         future = Schedule(self._account.rate, self._account.next_slot)
+        future._served = self._served
         future._shares = {
-            key: _Share(replace(share.pacer), share.used) for key, share in self._shares.items()
+            key: _Share(replace(share.pacer), share.used, share.displaced)
+            for key, share in self._shares.items()
         }
+        for _ in range(commands):
+            future.launched_command(max(now, future.command_slot))
         for campaign_id in pending:
             if campaign_id in future._shares:
                 future.launched(campaign_id, max(now, future.slot_of(campaign_id)))
@@ -162,10 +186,6 @@ class Schedule:
         for share in self._shares.values():
             turn = len(self._shares) / self._account.rate if several else 0.0
             share.pacer.tolerance = TOLERANCE + min(turn, 1.0 / share.pacer.rate)
-
-    @staticmethod
-    def _least_used(shares: Mapping[CampaignId, _Share]) -> float:
-        return min((share.used for share in shares.values()), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

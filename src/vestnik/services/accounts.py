@@ -16,6 +16,7 @@ from vestnik.db.models import Account
 from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.domain.actors import Actor
+from vestnik.domain.campaigns import check_rate
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.names import check_name
@@ -173,6 +174,53 @@ async def apply_account_rate(session: AsyncSession, actor: Actor, rate: Decimal)
             session, actor, "account.rate_changed", "account", account.id, after={"rate": float(rate)}
         )
         await notify_account(session, AccountId(account.id))
+
+
+async def change_rate(session: AsyncSession, actor: Actor, reference: str, rate: str) -> AccountView:
+    """Set the messages per second of an account over all its campaigns.
+
+    Raises NotFoundError, InvalidInputError.
+    """
+    account = await find_account(session, reference)
+    before, account.rate = account.rate, check_rate(rate)
+    await session.flush()
+    await record_audit(
+        session,
+        actor,
+        "account.rate_changed",
+        "account",
+        account.id,
+        before={"rate": str(before)},
+        after={"rate": str(account.rate)},
+    )
+    await notify_account(session, AccountId(account.id))
+    return await _get_view(session, account)
+
+
+async def release_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
+    """Make a LIMITED account ACTIVE again; only a person can know that Telegram lifted the restriction.
+
+    Raises NotFoundError, ConflictError in any other state.
+    """
+    account = await find_account(session, reference)
+    if account.state != AccountState.LIMITED:
+        hint = "; it needs a new session" if account.state == AccountState.NEEDS_LOGIN else ""
+        raise ConflictError(
+            f"account '{account.name}' is {account.state}; only LIMITED accounts are released{hint}",
+            field="account",
+        )
+    before = {"state": account.state, "reason": account.state_reason}
+    account.state, account.state_reason = AccountState.ACTIVE, None
+    await session.flush()
+    after = {"state": account.state}
+    await record_audit(session, actor, "account.released", "account", account.id, before=before, after=after)
+    await notify_account(session, AccountId(account.id))
+    return await _get_view(session, account)
+
+
+async def _get_view(session: AsyncSession, account: Account) -> AccountView:
+    standings = await rows.list_accounts(session)
+    return next(_view(standing) for standing in standings if standing.account.id == account.id)
 
 
 async def choose_account(session: AsyncSession, mode: Mode, reference: str | None) -> Account:

@@ -1,10 +1,9 @@
-"""Campaigns: make, look at, start, pause, resume, cancel."""
+"""Campaigns: make, look at, start, schedule, pause, resume, cancel, retry what failed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,15 +16,15 @@ from vestnik.domain.campaigns import (
     DEFAULT_RETRY_LIMIT,
     check_rate,
     check_retry_limit,
-    derive_status,
     parse_mode,
 )
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import AccountId, BatchId, CampaignId, TemplateId
 from vestnik.domain.names import check_name
-from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, DerivedPause, Mode, PauseReason
+from vestnik.domain.states import AccountKind, Mode
 from vestnik.services.accounts import choose_account, parse_id, quote_names
 from vestnik.services.batches import create_batch, find_batch
+from vestnik.services.campaign_views import CampaignView, build_campaign_view
 from vestnik.services.channels import ImportResult, import_channels
 from vestnik.services.templates import create_template, find_template
 
@@ -49,50 +48,6 @@ class NewCampaign:
     retry_limit: int = DEFAULT_RETRY_LIMIT
     mode: str = Mode.TEST.value
     account: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProgressView:
-    """Counters of a campaign's messages; all 0 before the start."""
-
-    total: int = 0
-    queued: int = 0
-    sending: int = 0
-    sent: int = 0
-    failed: int = 0
-    cancelled: int = 0
-
-    @property
-    def done(self) -> int:
-        """Messages that need nothing more."""
-        return self.sent + self.failed + self.cancelled
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CampaignView:
-    """A campaign as it is shown. `status` may derive PAUSED from the account; `stored_status` decides actions."""
-
-    id: UUID
-    name: str
-    status: CampaignStatus
-    pause_reason: PauseReason | DerivedPause | None
-    resumes_at: datetime | None
-    status_detail: str | None
-    stored_status: CampaignStatus
-    mode: Mode
-    account_id: UUID
-    account_name: str
-    batch_id: UUID
-    batch_name: str
-    template_id: UUID
-    template_name: str
-    delivery_rate: Decimal
-    retry_limit: int
-    progress: ProgressView
-    revision: int
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,68 +130,22 @@ async def get_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campai
     record = await rows.get_campaign(session, campaign_id)
     if record is None:
         raise NotFoundError(f"there is no campaign {campaign_id}", field="campaign")
-    return _view(record)
+    return build_campaign_view(record)
 
 
 async def list_campaigns(
     session: AsyncSession, *, limit: int, before: tuple[datetime, CampaignId] | None = None
 ) -> list[CampaignView]:
     """The newest first; `before` is (created_at, id) of the last one already seen."""
-    return [_view(record) for record in await rows.list_campaigns(session, limit=limit, before=before)]
+    return [
+        build_campaign_view(record)
+        for record in await rows.list_campaigns(session, limit=limit, before=before)
+    ]
 
 
 async def count_failures(session: AsyncSession, campaign_id: CampaignId) -> dict[str, int]:
     """Failed messages by error code."""
     return await rows.count_failures(session, campaign_id)
-
-
-def _view(record: rows.CampaignRecord) -> CampaignView:
-    campaign, progress = record.campaign, record.progress
-    stored = CampaignStatus(campaign.status)
-    shown = derive_status(
-        stored,
-        None if campaign.pause_reason is None else PauseReason(campaign.pause_reason),
-        account_state=AccountState(record.account_state),
-        hold_until=record.hold_until,
-    )
-    is_blocked = shown.pause_reason is DerivedPause.ACCOUNT_BLOCKED
-    return CampaignView(
-        id=campaign.id,
-        name=campaign.name,
-        status=shown.status,
-        pause_reason=shown.pause_reason,
-        resumes_at=shown.resumes_at,
-        status_detail=_describe_block(record) if is_blocked else campaign.status_detail,
-        stored_status=stored,
-        mode=Mode(campaign.mode),
-        account_id=campaign.account_id,
-        account_name=record.account_name,
-        batch_id=campaign.batch_id,
-        batch_name=record.batch_name,
-        template_id=campaign.template_id,
-        template_name=record.template_name,
-        delivery_rate=campaign.delivery_rate,
-        retry_limit=campaign.retry_limit,
-        progress=ProgressView()
-        if progress is None
-        else ProgressView(
-            total=progress.total,
-            queued=progress.queued,
-            sending=progress.sending,
-            sent=progress.sent,
-            failed=progress.failed,
-            cancelled=progress.cancelled,
-        ),
-        revision=campaign.revision,
-        created_at=campaign.created_at,
-        started_at=campaign.started_at,
-        ended_at=campaign.ended_at,
-    )
-
-
-def _describe_block(record: rows.CampaignRecord) -> str:
-    reason = f": {record.account_state_reason}" if record.account_state_reason else ""
-    return f"account '{record.account_name}' is {record.account_state}{reason}"
 
 
 async def find_campaign(session: AsyncSession, reference: str) -> CampaignId:
@@ -289,6 +198,72 @@ async def cancel_campaign(session: AsyncSession, actor: Actor, campaign_id: Camp
     return await _change_status(
         session, actor, campaign_id, "campaign.cancelled", transitions.cancel_campaign
     )
+
+
+async def schedule_campaign(
+    session: AsyncSession, actor: Actor, campaign_id: CampaignId, at: datetime
+) -> CampaignView:
+    """Have a worker start it at an instant. Raises NotFoundError, ConflictError, InvalidInputError."""
+
+    async def schedule(session: AsyncSession, campaign_id: CampaignId) -> None:
+        await transitions.schedule_campaign(session, campaign_id, at)
+
+    return await _change_status(session, actor, campaign_id, "campaign.scheduled", schedule)
+
+
+async def unschedule_campaign(session: AsyncSession, actor: Actor, campaign_id: CampaignId) -> CampaignView:
+    """Make it a DRAFT again. Raises NotFoundError, ConflictError."""
+    return await _change_status(
+        session, actor, campaign_id, "campaign.unscheduled", transitions.unschedule_campaign
+    )
+
+
+async def retry_failed(
+    session: AsyncSession, actor: Actor, campaign_id: CampaignId, codes: Sequence[str] | None = None
+) -> transitions.RetriedJobs:
+    """Queue failed messages again, under the same random_id: those with the codes, or all but UNKNOWN_OUTCOME.
+
+    Raises NotFoundError; ConflictError also when there is nothing to retry.
+    """
+    retried = await transitions.retry_failed(session, campaign_id, codes)
+    after = {
+        "reopened": retried.reopened,
+        "skipped": retried.skipped,
+        "codes": list(codes) if codes else None,
+    }
+    await record_audit(session, actor, "campaign.retried", "campaign", campaign_id, after=after)
+    return retried
+
+
+async def change_pace(
+    session: AsyncSession,
+    actor: Actor,
+    campaign_id: CampaignId,
+    *,
+    rate: Decimal | str | None = None,
+    retry_limit: int | None = None,
+) -> CampaignView:
+    """Change rate or retry limit, also while it runs. Raises NotFoundError, ConflictError, InvalidInputError."""
+    if rate is None and retry_limit is None:
+        raise InvalidInputError("nothing to change: give a rate or a retry limit", field="rate")
+    before = await get_campaign(session, campaign_id)
+    await transitions.change_pace(
+        session,
+        campaign_id,
+        rate=None if rate is None else check_rate(rate),
+        retry_limit=None if retry_limit is None else check_retry_limit(retry_limit),
+    )
+    view = await get_campaign(session, campaign_id)
+    await record_audit(
+        session,
+        actor,
+        "campaign.changed",
+        "campaign",
+        campaign_id,
+        before={"rate": str(before.delivery_rate), "retry_limit": before.retry_limit},
+        after={"rate": str(view.delivery_rate), "retry_limit": view.retry_limit},
+    )
+    return view
 
 
 async def _change_status(

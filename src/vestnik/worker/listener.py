@@ -57,7 +57,7 @@ class Listener:
                     self._on_wake(None)
                     async for notify in connection.notifies():
                         self._on_wake(_parse(notify.payload))
-            except psycopg.OperationalError as exc:
+            except psycopg.Error as exc:  # LISTEN on a standby is an InternalError
                 log.debug(
                     "listener.lost", reason=str(exc).splitlines()[0] if str(exc) else type(exc).__name__
                 )

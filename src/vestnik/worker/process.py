@@ -1,6 +1,8 @@
 """The worker: one lane for each account whose lease it can get."""
 
 import asyncio
+import os
+import platform
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,8 +10,9 @@ import psycopg
 import structlog
 from sqlalchemy import URL
 
-from vestnik.db.engine import make_engine
+from vestnik.db.engine import hang_up, make_engine
 from vestnik.db.ledger import Ledger
+from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.failpoints import Failpoints
 from vestnik.delivery.lane import Lane
@@ -18,17 +21,26 @@ from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.waiting import wait_for_event
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import AccountId
+from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import TransportFactory
 from vestnik.settings import Settings
 from vestnik.worker.listener import Listener
+from vestnik.worker.scheduler import run_scheduler
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
+HANG_UP_SECONDS = 0.1
 STOP_SECONDS = 5.0
 """A stop that takes longer gives up waiting for the database; leases and claims then end by themselves."""
 RESTART_LANE_AFTER = 2.0
+LEAVE_TO_OTHERS_FOR = 0.9
+"""Seconds for which a worker with its fair share leaves a free account to the others."""
+KEEP_LANES_FOR = 20.0
+"""Seconds between two idle lanes that are left to other workers."""
+ALIVE_FOR_LEASES = 0.6
+"""Parts of a lease after which a silent worker no longer counts: before its leases end, so that nobody waits."""
 
 
 class Worker:
@@ -39,16 +51,21 @@ class Worker:
         *,
         ledger: Ledger,
         transports: TransportFactory,
+        unsealer: Unsealer,
         options: LaneOptions,
         failpoints: Failpoints,
         holder: str,
     ) -> None:
         self._ledger = ledger
         self._transports = transports
+        self._unsealer = unsealer
         self._options = options
         self._failpoints = failpoints
         self._holder = holder
         self._lanes: dict[AccountId, Lane | None] = {}
+        self._fair_share = 1
+        self._keep_until = 0.0
+        self._free_since: dict[AccountId, float] = {}
         self._wake = asyncio.Event()
 
     def wake(self, account_id: AccountId | None) -> None:
@@ -66,6 +83,7 @@ class Worker:
             is_ready = False
             while not stop.is_set():
                 try:
+                    await self._look_around()
                     await self._start_lanes(group)
                 except DatabaseUnavailableError as exc:
                     log.warning("worker.database_away", reason=exc.message)
@@ -79,10 +97,44 @@ class Worker:
             for lane in self._lanes.values():
                 if lane is not None:
                     lane.stop()
+        await self._say_goodbye()
+
+    async def _say_goodbye(self) -> None:
+        try:
+            await self._ledger.forget_worker(self._holder)
+        except DatabaseUnavailableError:
+            log.info("worker.left_unannounced")
+
+    async def _look_around(self) -> None:
+        """Say that we live, learn how many others do, and leave a new one its share.
+
+        Only idle lanes are given up: moving a running campaign would gain nothing.
+        """
+        workers, accounts = await self._ledger.send_heartbeat(
+            self._holder, platform.node(), os.getpid(), self._options.lease * ALIVE_FOR_LEASES
+        )
+        self._fair_share = -(-accounts // workers)
+        now = read_clock()
+        if len(self._lanes) > self._fair_share and now >= self._keep_until:
+            # One at a time, and not over and over if the others cannot serve what we leave them.
+            self._keep_until = now + KEEP_LANES_FOR
+            idle = next((lane for lane in self._lanes.values() if lane is not None and lane.is_idle), None)
+            if idle is not None:
+                idle.stop()
+
+    def _is_ours_to_take(self, account_id: AccountId) -> bool:
+        """Up to our fair share at once; beyond it what nobody else has taken for a second."""
+        now = read_clock()
+        free_since = self._free_since.setdefault(account_id, now)
+        return len(self._lanes) < self._fair_share or now - free_since >= LEAVE_TO_OTHERS_FOR
 
     async def _start_lanes(self, group: asyncio.TaskGroup) -> None:
-        for account_id, kind in await self._ledger.list_leasable_accounts(self._holder):
+        leasable = dict(await self._ledger.list_leasable_accounts(self._holder))
+        self._free_since = {key: since for key, since in self._free_since.items() if key in leasable}
+        for account_id, kind in leasable.items():
             if account_id in self._lanes or not self._transports.serves(kind):
+                continue
+            if not self._is_ours_to_take(account_id):
                 continue
             asked_at = read_clock()
             lease = await self._ledger.acquire_lease(account_id, self._holder, self._options.lease)
@@ -94,10 +146,12 @@ class Worker:
                 keeper,
                 kind=kind,
                 factory=self._transports,
+                unsealer=self._unsealer,
                 options=self._options,
                 failpoints=self._failpoints,
             )
             self._lanes[account_id] = lane
+            self._free_since.pop(account_id, None)
             group.create_task(self._run_lane(account_id, kind, lane))
 
     async def _run_lane(self, account_id: AccountId, kind: AccountKind, lane: Lane) -> None:
@@ -131,6 +185,7 @@ async def run_worker(
     worker = Worker(
         ledger=Ledger(engine),
         transports=transports,
+        unsealer=StoredKeys(settings.secret_key, settings.data_dir),
         options=LaneOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             retry_base=timedelta(seconds=settings.retry_base_seconds),
@@ -142,13 +197,17 @@ async def run_worker(
     try:
         await listener.check_session()
         listening = asyncio.create_task(listener.run())
+        scheduling = asyncio.create_task(run_scheduler(engine))
         serving = asyncio.create_task(worker.run(stop, on_ready))
         try:
             await _serve(serving, stop)
         finally:
-            listening.cancel()
-            serving.cancel()
-            await asyncio.gather(listening, serving, return_exceptions=True)
+            if not serving.done():
+                hang_up(engine)
+                await asyncio.wait([serving], timeout=HANG_UP_SECONDS)
+            for task in (listening, scheduling, serving):
+                task.cancel()
+            await asyncio.gather(listening, scheduling, serving, return_exceptions=True)
     except psycopg.OperationalError as exc:
         raise DatabaseUnavailableError(
             f"PostgreSQL cannot be reached: {str(exc).strip().splitlines()[0]}"

@@ -24,7 +24,8 @@ from vestnik.domain.ids import CampaignId
 from vestnik.domain.states import CampaignStatus, DerivedPause, PauseReason
 from vestnik.services import campaigns
 from vestnik.services.batches import create_batch
-from vestnik.services.campaigns import CampaignView, NewCampaign
+from vestnik.services.campaign_views import CampaignView
+from vestnik.services.campaigns import NewCampaign
 from vestnik.services.channels import import_channels
 from vestnik.services.templates import create_template
 

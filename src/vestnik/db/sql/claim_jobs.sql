@@ -3,6 +3,8 @@
 -- index; fresh ones are read beyond a cursor, because dead index entries at the head would slow every claim.
 -- A job is claimable only with a usable peer: resolved, active and not on hold. Ten unsettled claims are the end
 -- of guessing: such a job is left for fail_unsendable. With the claim the next slots become durable.
+-- (id + 0) is what the index of fresh jobs holds: the primary key would fit a bare id too, and the planner preferred to
+-- walk it past all jobs of other campaigns.
 WITH lease AS MATERIALIZED (
     SELECT l.account_id FROM public.account_leases l
     JOIN public.accounts a ON a.id = l.account_id AND a.state = 'ACTIVE'
@@ -44,10 +46,10 @@ WITH lease AS MATERIALIZED (
         SELECT j.id, j.campaign_id, j.maybe_sent FROM public.jobs j
         JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
         JOIN public.channels ch ON ch.id = j.channel_id
-        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND j.id > w.after_id
+        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.after_id
           AND p.access_hash IS NOT NULL AND p.is_active AND ch.is_active
           AND (p.hold_until IS NULL OR p.hold_until <= clock_timestamp())
-        ORDER BY j.id
+        ORDER BY (j.id + 0)
         LIMIT greatest(w.n - (SELECT count(*) FROM returned r WHERE r.campaign_id = c.id), 0)
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ) f

@@ -14,11 +14,14 @@ WITH campaign AS MATERIALIZED (
     LEFT JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
     WHERE j.status = 'QUEUED'
 ), twin AS MATERIALIZED (
-    -- the first job of each Telegram channel in this campaign, whatever its status
-    SELECT p.tg_id, min(j.id) AS first_id
+    -- which job of each Telegram channel stands: one that is out or may be, else the first that can be sent
+    SELECT p.tg_id, (array_agg(j.id ORDER BY j.status = 'QUEUED' AND NOT j.maybe_sent, j.id))[1] AS first_id
     FROM public.jobs j
+    JOIN public.channels ch ON ch.id = j.channel_id
     JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
     WHERE CAST(:check_twins AS bool) AND j.campaign_id = :campaign_id AND p.tg_id IS NOT NULL
+      AND (j.status IN ('SENDING', 'SENT') OR j.maybe_sent
+           OR j.status = 'QUEUED' AND ch.is_active AND p.is_active)
     GROUP BY p.tg_id HAVING count(*) > 1
 ), locked AS MATERIALIZED (
     SELECT j.id, coalesce(k.reason, 'DUPLICATE_CHANNEL') AS reason, j.maybe_sent
@@ -41,7 +44,8 @@ WITH campaign AS MATERIALIZED (
     RETURNING j.id
 ), progress AS (
     UPDATE public.campaign_progress p
-    SET queued = p.queued - m.n, failed = p.failed + m.n, version = p.version + 1, updated_at = clock_timestamp()
+    -- Nothing was sent, so the error-rate brake does not count these.
+    SET queued = p.queued - m.n, failed = p.failed + m.n, brake_failed = p.brake_failed + m.n, version = p.version + 1, updated_at = clock_timestamp()
     FROM (SELECT count(*)::int AS n FROM moved) m
     WHERE p.campaign_id = :campaign_id AND m.n > 0
     RETURNING p.campaign_id, p.queued, p.sending, m.n

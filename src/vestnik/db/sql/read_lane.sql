@@ -5,6 +5,8 @@ SELECT a.state, a.rate::float8 AS account_rate,
         WHERE h.account_id = a.id AND h.scope = 'SEND' AND h.until > clock_timestamp()) AS send_hold,
        (SELECT extract(epoch FROM h.until - clock_timestamp())::float8 FROM public.account_holds h
         WHERE h.account_id = a.id AND h.scope = 'RESOLVE' AND h.until > clock_timestamp()) AS resolve_hold,
+       EXISTS (SELECT 1 FROM public.account_commands k
+               WHERE k.account_id = a.id AND k.status IN ('PENDING', 'STARTED')) AS has_commands,
        c.id AS campaign_id, c.delivery_rate::float8 AS campaign_rate, c.retry_limit, c.revision,
        c.expanded_at IS NOT NULL AS is_expanded, p.queued, p.sending,
        greatest(extract(epoch FROM c.next_slot_at - clock_timestamp()), 0)::float8 AS next_slot_in,

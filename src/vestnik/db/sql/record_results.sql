@@ -58,10 +58,15 @@ WITH result AS MATERIALIZED (
     UPDATE public.campaign_progress p
     SET queued = p.queued + d.queued, sending = p.sending - d.left_sending, sent = p.sent + d.sent,
         failed = p.failed + d.failed, cancelled = p.cancelled + d.cancelled, version = p.version + 1,
-        updated_at = clock_timestamp()
+        updated_at = clock_timestamp(),
+        minute_started_at = date_trunc('minute', clock_timestamp()),
+        minute_sent = d.sent + CASE WHEN p.minute_started_at = date_trunc('minute', clock_timestamp())
+            THEN p.minute_sent ELSE 0 END,
+        previous_minute_sent = CASE date_trunc('minute', clock_timestamp()) - p.minute_started_at
+            WHEN interval '0' THEN p.previous_minute_sent WHEN interval '1 minute' THEN p.minute_sent ELSE 0 END
     FROM delta d
     WHERE p.campaign_id = d.campaign_id
-    RETURNING p.campaign_id, p.queued, p.sending
+    RETURNING p.campaign_id, p.queued, p.sending, p.sent - p.brake_sent AS sent, p.failed - p.brake_failed AS failed
 ), peer AS MATERIALIZED (
     SELECT p.account_id, p.channel_id, d.new_status, d.campaign_id, d.error_code, d.counts_against_channel,
            d.channel_hold, d.forget_peer,
@@ -93,13 +98,29 @@ WITH result AS MATERIALIZED (
         inactive_campaign_id = d.campaign_id, updated_at = clock_timestamp()
     FROM decided d
     WHERE d.deactivate = 'CHANNEL' AND ch.id = d.channel_id AND ch.is_active
-), finished AS (
+), settled AS (
+    -- A campaign without anything left is completed. One with too many failures since its last start or resume
+    -- pauses itself, if at least brake_results results say so.
     UPDATE public.campaigns c
-    SET status = 'COMPLETED', pause_reason = NULL, ended_at = clock_timestamp(), updated_at = clock_timestamp()
-    FROM progress p
-    WHERE c.id = p.campaign_id AND p.queued = 0 AND p.sending = 0 AND c.expanded_at IS NOT NULL
-      AND c.status IN ('RUNNING', 'PAUSED')
-    RETURNING c.id
+    SET status = CASE WHEN p.is_done THEN 'COMPLETED' ELSE 'PAUSED' END,
+        pause_reason = CASE WHEN p.is_done THEN NULL ELSE 'ERROR_RATE' END,
+        status_detail = CASE WHEN p.is_done THEN NULL ELSE format(
+            '%s of the last %s results were failures, more than the permitted %s %%.',
+            p.failed, p.sent + p.failed, round(c.max_error_rate * 100, 1)) END,
+        ended_at = CASE WHEN p.is_done THEN clock_timestamp() ELSE c.ended_at END,
+        updated_at = clock_timestamp()
+    FROM (SELECT *, queued = 0 AND sending = 0 AS is_done FROM progress) p
+    WHERE c.id = p.campaign_id
+      AND (p.is_done AND c.expanded_at IS NOT NULL AND c.status IN ('RUNNING', 'PAUSED')
+           OR NOT p.is_done AND c.status = 'RUNNING' AND p.sent + p.failed >= :brake_results
+              AND p.failed > c.max_error_rate * (p.sent + p.failed))
+    RETURNING c.id, c.status, c.status_detail
+), audited AS (
+    INSERT INTO public.audit_logs (actor_kind, actor, action, entity_type, entity_id, after)
+    SELECT 'SYSTEM', 'engine', CASE status WHEN 'PAUSED' THEN 'campaign.paused' ELSE 'campaign.completed' END,
+           'campaign', id, jsonb_strip_nulls(jsonb_build_object(
+               'status', status, 'reason', CASE status WHEN 'PAUSED' THEN 'ERROR_RATE' END, 'detail', status_detail))
+    FROM settled
 )
-SELECT d.id, d.campaign_id, d.new_status, (f.id IS NOT NULL) AS campaign_finished
-FROM decided d LEFT JOIN finished f ON f.id = d.campaign_id
+SELECT d.id, d.campaign_id, d.new_status, s.status AS campaign_status
+FROM decided d LEFT JOIN settled s ON s.id = d.campaign_id

@@ -419,7 +419,7 @@ def upgrade() -> None:
     op.create_index(
         "jobs_fresh_idx",
         "jobs",
-        ["campaign_id", "id"],
+        ["campaign_id", sa.text("(id + 0)")],
         unique=False,
         postgresql_where=sa.text("status = 'QUEUED' AND claims = 0"),
     )

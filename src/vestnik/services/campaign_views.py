@@ -1,0 +1,139 @@
+"""A campaign as it is shown: its status with what the account makes of it, and its progress."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from vestnik.db import campaigns as rows
+from vestnik.domain.campaigns import derive_status
+from vestnik.domain.progress import compute_rate_per_minute, estimate_seconds_left
+from vestnik.domain.states import AccountState, CampaignStatus, DerivedPause, Mode, PauseReason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProgressView:
+    """Counters of a campaign's messages; all 0 before the start."""
+
+    total: int = 0
+    queued: int = 0
+    sending: int = 0
+    sent: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    rate_per_minute: float = 0.0
+    """Posts recorded in the last 60 s."""
+    seconds_left: float | None = None
+    """Estimate, with holds and waiting retries; None unless the campaign runs."""
+    version: int = 0
+    """Rises with every change of the counters."""
+
+    @property
+    def done(self) -> int:
+        """Messages that need nothing more."""
+        return self.sent + self.failed + self.cancelled
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CampaignView:
+    """A campaign as it is shown. `status` may derive PAUSED from the account; `stored_status` decides actions."""
+
+    id: UUID
+    name: str
+    status: CampaignStatus
+    pause_reason: PauseReason | DerivedPause | None
+    resumes_at: datetime | None
+    status_detail: str | None
+    stored_status: CampaignStatus
+    mode: Mode
+    account_id: UUID
+    account_name: str
+    batch_id: UUID
+    batch_name: str
+    template_id: UUID
+    template_name: str
+    delivery_rate: Decimal
+    retry_limit: int
+    progress: ProgressView
+    max_error_rate: Decimal
+    revision: int
+    created_at: datetime
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+def build_campaign_view(record: rows.CampaignRecord) -> CampaignView:
+    """What is shown of a campaign that was read together with its surroundings."""
+    campaign = record.campaign
+    stored = CampaignStatus(campaign.status)
+    shown = derive_status(
+        stored,
+        None if campaign.pause_reason is None else PauseReason(campaign.pause_reason),
+        account_state=AccountState(record.account_state),
+        hold_until=record.hold_until,
+    )
+    is_blocked = shown.pause_reason is DerivedPause.ACCOUNT_BLOCKED
+    return CampaignView(
+        id=campaign.id,
+        name=campaign.name,
+        status=shown.status,
+        pause_reason=shown.pause_reason,
+        resumes_at=shown.resumes_at,
+        status_detail=_describe_block(record) if is_blocked else campaign.status_detail,
+        stored_status=stored,
+        mode=Mode(campaign.mode),
+        account_id=campaign.account_id,
+        account_name=record.account_name,
+        batch_id=campaign.batch_id,
+        batch_name=record.batch_name,
+        template_id=campaign.template_id,
+        template_name=record.template_name,
+        delivery_rate=campaign.delivery_rate,
+        retry_limit=campaign.retry_limit,
+        progress=_view_progress(record),
+        max_error_rate=campaign.max_error_rate,
+        revision=campaign.revision,
+        created_at=campaign.created_at,
+        scheduled_at=campaign.scheduled_at,
+        started_at=campaign.started_at,
+        ended_at=campaign.ended_at,
+    )
+
+
+def _view_progress(record: rows.CampaignRecord) -> ProgressView:
+    campaign, progress, pace = record.campaign, record.progress, record.pace
+    if progress is None:
+        return ProgressView()
+    seconds_left = None
+    if campaign.status == CampaignStatus.RUNNING and record.account_state == AccountState.ACTIVE:
+        seconds_left = estimate_seconds_left(
+            now=pace.read_at,
+            remaining=progress.queued + progress.sending,
+            rate=float(campaign.delivery_rate),
+            account_rate=pace.account_rate,
+            account_demand=pace.account_demand,
+            hold_until=record.hold_until,
+            last_return_at=pace.last_return_at,
+        )
+    return ProgressView(
+        total=progress.total,
+        queued=progress.queued,
+        sending=progress.sending,
+        sent=progress.sent,
+        failed=progress.failed,
+        cancelled=progress.cancelled,
+        rate_per_minute=compute_rate_per_minute(
+            now=pace.read_at,
+            minute_started_at=progress.minute_started_at,
+            minute_sent=progress.minute_sent,
+            previous_minute_sent=progress.previous_minute_sent,
+        ),
+        seconds_left=seconds_left,
+        version=progress.version,
+    )
+
+
+def _describe_block(record: rows.CampaignRecord) -> str:
+    reason = f": {record.account_state_reason}" if record.account_state_reason else ""
+    return f"account '{record.account_name}' is {record.account_state}{reason}"

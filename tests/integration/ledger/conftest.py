@@ -1,0 +1,48 @@
+"""A campaign of ten channels, ready to be claimed."""
+
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.stage import Stage
+from vestnik.db.ledger import ClaimedJob, Lease
+from vestnik.domain.ids import AccountId, CampaignId, ChannelId
+
+
+@dataclass
+class Scene:
+    """One account that holds its lease and one running campaign of ten channels."""
+
+    stage: Stage
+    account_id: AccountId
+    channels: list[ChannelId]
+    campaign_id: CampaignId
+    lease: Lease
+
+    async def claim(self, number: int = 1, *, cursor: int = 0) -> list[ClaimedJob]:
+        return await self.stage.claim(self.lease, self.campaign_id, number, cursor=cursor)
+
+    async def counts(self) -> dict[str, int]:
+        """Jobs by status, after making sure that the counters say the same."""
+        counted = await self.stage.count_jobs(self.campaign_id)
+        assert await self.stage.read_progress(self.campaign_id) == counted
+        return counted
+
+    async def status(self) -> str:
+        return await self.stage.read_status(self.campaign_id)
+
+
+@pytest.fixture
+def stage(engine: AsyncEngine) -> Stage:
+    return Stage(engine)
+
+
+@pytest.fixture
+async def scene(stage: Stage) -> Scene:
+    account_id = await stage.add_account()
+    channels = await stage.add_channels(10)
+    await stage.give_peers(account_id, channels)
+    campaign_id = await stage.add_campaign(account_id)
+    lease = await stage.acquire(account_id)
+    return Scene(stage=stage, account_id=account_id, channels=channels, campaign_id=campaign_id, lease=lease)

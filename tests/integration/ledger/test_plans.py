@@ -1,0 +1,108 @@
+"""The hot statements stay on their indexes: none of them reads the ledger from end to end."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.integration.ledger.conftest import Scene
+from tests.support.stage import Stage
+from vestnik.db.statements import load_statement
+from vestnik.domain.ids import CampaignId
+
+JOBS = 4_000
+ENDED = 15
+
+
+@pytest.fixture
+async def crowd(stage: Stage) -> Scene:
+    """A campaign of many jobs among others that have long ended."""
+    account_id = await stage.add_account()
+    channels = await stage.add_channels(JOBS)
+    await stage.give_peers(account_id, channels)
+    for _ in range(ENDED):
+        await stage.add_campaign(account_id)
+    await stage.execute("UPDATE jobs SET status = 'SENT', claims = 1")
+    await stage.execute("UPDATE campaigns SET status = 'COMPLETED'")
+    campaign_id = await stage.add_campaign(account_id)
+    await stage.execute("ANALYZE jobs, channels, channel_peers, campaigns, campaign_progress")
+    return Scene(
+        stage=stage,
+        account_id=account_id,
+        channels=channels,
+        campaign_id=campaign_id,
+        lease=await stage.acquire(account_id),
+    )
+
+
+def _walk(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node, *(found for child in node.get("Plans", []) for found in _walk(child))]
+
+
+async def _explain(stage: Stage, statement: str, **parameters: object) -> list[dict[str, Any]]:
+    async with stage.engine.connect() as connection:
+        explained = text(f"EXPLAIN (FORMAT JSON) {load_statement(statement).text}")
+        plan = (await connection.execute(explained, parameters)).scalar_one()
+        await connection.rollback()
+    parsed = json.loads(plan) if isinstance(plan, str) else plan
+    return _walk(parsed[0]["Plan"])
+
+
+def _scans_of_jobs(nodes: list[dict[str, Any]]) -> set[tuple[str, str | None]]:
+    return {
+        (node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "jobs"
+    }
+
+
+def _claim_parameters(scene: Scene, campaign_id: CampaignId) -> dict[str, object]:
+    return {
+        "account_id": scene.account_id,
+        "epoch": scene.lease.epoch,
+        "campaign_ids": [campaign_id],
+        "counts": [50],
+        "cursors": [0],
+        "next_slots": [0.0],
+        "account_next_slot": 0.0,
+    }
+
+
+async def test_no_hot_statement_reads_the_ledger_from_end_to_end(crowd: Scene) -> None:
+    scans = _scans_of_jobs(
+        await _explain(crowd.stage, "claim_jobs", **_claim_parameters(crowd, crowd.campaign_id))
+    )
+    assert scans == {
+        ("Index Scan", "jobs_fresh_idx"),
+        ("Index Scan", "jobs_returned_idx"),
+        ("Index Scan", "jobs_pkey"),  # the update itself
+        ("ModifyTable", None),
+    }
+    jobs = await crowd.claim(50)
+    for status in ("SENT", "QUEUED", "FAILED"):
+        results = [
+            {
+                "job_id": job.job_id,
+                "claim_epoch": job.claim_epoch,
+                "claims": job.claims,
+                "outcome": status,
+                "delay": 0,
+            }
+            for job in jobs
+        ]
+        scans = _scans_of_jobs(
+            await _explain(
+                crowd.stage,
+                "record_results",
+                results=json.dumps(results),
+                failures_to_deactivate=5,
+                brake_results=20,
+            )
+        )
+        assert scans == {("Index Scan", "jobs_pkey"), ("ModifyTable", None)}, (status, scans)
+    watched: dict[str, dict[str, object]] = {
+        "return_orphans": {"account_id": crowd.account_id, "epoch": crowd.lease.epoch},
+        "read_lane": {"account_id": crowd.account_id},
+    }
+    for statement, parameters in watched.items():
+        scans = _scans_of_jobs(await _explain(crowd.stage, statement, **parameters))
+        assert "Seq Scan" not in {kind for kind, _ in scans}, (statement, scans)
