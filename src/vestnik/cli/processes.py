@@ -236,6 +236,11 @@ class Supervisor:
         """The processes by name, the newest of each."""
         return {name: kept.process.pid for name, kept in self._kept.items()}
 
+    def is_ready(self, name: str) -> bool:
+        """Whether the child's newest process has said that it can work, and has not ended."""
+        process = self._kept[name].process
+        return process.ready.done() and not process.ended.done()
+
     async def _keep(self, kept: _Kept) -> None:
         """Start the child again whenever it dies, except when it refuses its very first start."""
         while True:

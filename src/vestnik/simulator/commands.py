@@ -222,6 +222,20 @@ class GetPosts(_Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GetAttempts(_Arguments):
+    """A page of requests to post."""
+
+    first: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=POSTS_PER_PAGE)] = POSTS_PER_PAGE
+
+    def run(self, target: ControlTarget) -> Result:
+        """Attempts as objects."""
+        return [
+            asdict(attempt) for attempt in target.simulator.list_attempts(first=self.first, limit=self.limit)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WaitPosts(_Arguments):
     """Wait until there are so many posts; the caller sets the deadline."""
 
@@ -260,6 +274,7 @@ _COMMANDS: Final[dict[str, TypeAdapter[Command]]] = {
         "public_key": GetPublicKey,
         "summary": GetSummary,
         "posts": GetPosts,
+        "attempts": GetAttempts,
         "wait_posts": WaitPosts,
         "reset": Reset,
     }.items()

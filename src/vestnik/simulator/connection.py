@@ -63,6 +63,7 @@ class ClientConnection(asyncio.Protocol):
         self._framing: Framing | None = None
         self._handshake: Handshake | None = None
         self._arrival: Arrival = simulator.clock.stamp()
+        self._client = simulator.number_client()
         self._keys: set[AuthKey] = set()
         self._outbox: list[tuple[AuthKey, Session, bytes, bool]] = []
         self._timers: set[asyncio.TimerHandle] = set()
@@ -223,7 +224,9 @@ class ClientConnection(asyncio.Protocol):
             return
         service = SERVICE_MESSAGES.get(type(content))
         if service is None:
-            self._finish(key, session, msg_id, carry_out(self._simulator, key, content, self._arrival))
+            self._finish(
+                key, session, msg_id, carry_out(self._simulator, key, self._client, content, self._arrival)
+            )
             return
         answer = service(ServiceMessage(key, session, msg_id, content))
         if isinstance(content, functions.PingDelayDisconnectRequest):

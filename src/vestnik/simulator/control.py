@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from vestnik.domain.errors import SimulatorError
+from vestnik.simulator.attempts import Attempt
 from vestnik.simulator.channels import ChannelSpec, Right
 from vestnik.simulator.control_server import MAX_LINE
 from vestnik.simulator.endpoint import SimulatorEndpoint
@@ -154,6 +155,10 @@ class SimulatorControl:
         """At most 10,000 posts from a position on."""
         posts = await self.call("posts", first=first, limit=limit, channel=channel)
         return [Post(**post) for post in posts]
+
+    async def list_attempts(self, *, first: int = 0, limit: int = 10_000) -> list[Attempt]:
+        """At most 10,000 requests to post from a position on, whatever became of them."""
+        return [Attempt(**attempt) for attempt in await self.call("attempts", first=first, limit=limit)]
 
     async def wait_for_posts(self, count: int) -> int:
         """Wait until there are so many; wrap it in asyncio.timeout. How many there are."""

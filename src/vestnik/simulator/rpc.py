@@ -8,6 +8,7 @@ from typing import Final
 
 from telethon.tl import TLObject, functions, types
 
+from vestnik.simulator.attempts import POSTING_METHODS, Client
 from vestnik.simulator.calls import Call
 from vestnik.simulator.failures import RpcFailure
 from vestnik.simulator.faults import Fault, FaultKind, FaultTarget
@@ -58,9 +59,11 @@ def name_method(request_type: type) -> str:
     return _NAMES[request_type]
 
 
-def unwrap(request: TLObject) -> TLObject:
-    """The request inside invokeWithLayer, initConnection and their like."""
+def unwrap(request: TLObject, client: Client) -> TLObject:
+    """The request inside invokeWithLayer, initConnection and their like; notes the client's name for itself."""
     while isinstance(request, _WRAPPERS):
+        if isinstance(request, functions.InitConnectionRequest):
+            client.device = request.device_model
         request = request.query
     return request
 
@@ -87,11 +90,15 @@ def fail(failure: RpcFailure) -> bytes:
     return bytes(types.RpcError(failure.code, failure.name))
 
 
-def carry_out(simulator: Simulator, key: AuthKey, request: TLObject, arrival: Arrival) -> Outcome:
+def carry_out(
+    simulator: Simulator, key: AuthKey, client: Client, request: TLObject, arrival: Arrival
+) -> Outcome:
     """Run one request through the faults in force and its method."""
-    request = unwrap(request)
+    request = unwrap(request, client)
     method = name_method(type(request))
     simulator.posts.calls[method] += 1
+    if method in POSTING_METHODS and key.account is not None:
+        simulator.attempts.add(account=key.account.index, client=client, arrival=arrival)
     options = simulator.options
     delay = options.latency
     if options.latency_jitter:

@@ -10,6 +10,7 @@ from typing import Final
 
 from vestnik.domain.errors import SimulatorError
 from vestnik.simulator.accounts import Account, derive_user_id
+from vestnik.simulator.attempts import Attempt, AttemptLog, Client
 from vestnik.simulator.channels import Channel, ChannelDirectory, ChannelSpec, Right
 from vestnik.simulator.endpoint import AUTH_KEY_BYTES
 from vestnik.simulator.failures import RpcFailure
@@ -51,6 +52,8 @@ class Simulator:
         self.faults = FaultPlan(rng)
         self.media = MediaStore()
         self.posts = PostLog()
+        self.attempts = AttemptLog()
+        self._clients = 0
         self._by_name: dict[str, Account] = {}
         self._by_user_id: dict[int, Account] = {}
 
@@ -201,6 +204,15 @@ class Simulator:
             positions = [position for position in own if position >= first][:limit]
         return [self._describe_post(position) for position in positions]
 
+    def list_attempts(self, *, first: int = 0, limit: int = POSTS_PER_PAGE) -> list[Attempt]:
+        """Requests to post from a position on, in order of arrival."""
+        return list(self.attempts.read(first, limit, [account.name for account in self.accounts]))
+
+    def number_client(self) -> Client:
+        """A number for a new connection."""
+        self._clients += 1
+        return Client(self._clients)
+
     def _describe_post(self, position: int) -> Post:
         posts = self.posts
         channel = self.channels.find(posts.channels[position])
@@ -224,6 +236,7 @@ class Simulator:
         waiters = self.posts.waiters()
         self.posts = PostLog()
         self.posts.adopt(waiters)
+        self.attempts = AttemptLog()
         self.faults.set([])
         self.media = MediaStore()
         if not keep_accounts:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from telethon.errors import FloodWaitError
 
 from tests.integration.simulator.conftest import ACCOUNT, peer_of, send_request
 from tests.integration.simulator.raw import DEADLINE
@@ -48,6 +49,29 @@ async def test_ten_thousand_channels_go_in_one_command(server, control):
     ids = await control.ensure_channels([f"channel_{index}" for index in range(10_000)], ACCOUNT)
     assert len(set(ids)) == 10_000
     assert server.simulator.find_account(ACCOUNT).count_dialogs() == 10_002
+
+
+async def test_every_request_to_post_is_listed_with_its_sender_whatever_became_of_it(
+    server, control, connect
+):
+    first = await connect(device_model="worker one")
+    second = await connect(device_model="worker two")
+    peer = peer_of(server, "alpha_news")
+    await first(send_request(peer, random_id=5))
+    await second(send_request(peer, random_id=5))
+    await control.set_faults([Fault(kind=FaultKind.ERROR, code=420, name="FLOOD_WAIT_2")])
+    with pytest.raises(FloodWaitError):
+        await first(send_request(peer))
+    attempts = await control.list_attempts()
+    assert [attempt.position for attempt in attempts] == [0, 1, 2]
+    assert [attempt.device for attempt in attempts] == ["worker one", "worker two", "worker one"]
+    assert attempts[0].connection == attempts[2].connection != attempts[1].connection
+    assert {attempt.account for attempt in attempts} == {ACCOUNT}
+    assert attempts[0].arrived_monotonic <= attempts[1].arrived_monotonic <= attempts[2].arrived_monotonic
+    assert await control.list_attempts(first=1, limit=1) == attempts[1:2]
+    assert len(await control.list_posts()) == 1
+    await control.reset()
+    assert await control.list_attempts() == []
 
 
 async def test_what_was_posted_is_counted_and_listed(server, control, connect):

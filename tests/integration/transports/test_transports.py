@@ -96,6 +96,21 @@ async def test_a_rehearsal_finds_every_wanted_channel_writable(
     assert server.simulator.summarize().distinct_posts == 2
 
 
+async def test_the_simulator_is_told_which_process_sends(
+    stage: Stage, settings: Settings, database_url: URL, server: SimulatorServer
+) -> None:
+    account_id = await stage.add_account()
+    transports = Transports(settings, database_url, server.endpoint, holder="worker one")
+    try:
+        async with connected(await transports.make(account_id, AccountKind.SIMULATED)) as transport:
+            (known,) = await transport.list_channels(["alpha_one"])
+            await transport.send(known.peer, HELLO, 1)
+    finally:
+        await transports.close()
+    (attempt,) = server.simulator.list_attempts()
+    assert (attempt.device, attempt.account) == ("worker one", simulated_name(account_id))
+
+
 async def test_a_rehearsal_finds_private_channels_of_running_campaigns(
     stage: Stage, settings: Settings, database_url: URL, server: SimulatorServer
 ) -> None:

@@ -26,3 +26,8 @@ def test_a_night_of_failures_does_not_overflow() -> None:
     for _ in range(5000):
         delay = delays.next(SHORT)
     assert delay == timedelta(seconds=30)
+
+
+def test_where_dying_is_usual_every_restart_is_at_once() -> None:
+    delays = RestartDelays(healthy_after=timedelta(0))
+    assert {delays.next(SHORT) for _ in range(5)} == {timedelta(0)}
