@@ -63,7 +63,7 @@ async def drain(
 ) -> list[tuple[float, float, int]]:
     """(seconds of the claim, seconds of the record, resident bytes) for each batch until nothing is left."""
     process = psutil.Process()
-    figures = []
+    figures: list[tuple[float, float, int]] = []
     cursor = 0
     while True:
         wanted = CampaignClaim(campaign_id=campaign_id, count=batch, cursor=cursor, next_slot_in=NOW)

@@ -34,7 +34,7 @@ class Sender:
         self.committed_at = 0.0
         """When the last request was committed, on the clock of `time.monotonic`."""
 
-    async def request(self, *channels: str, text: str = "Direct", **changes: Any) -> RequestedSend:
+    async def request(self, *channels: str, text: str | None = "Direct", **changes: Any) -> RequestedSend:
         """Ask; the ids come at once. `seconds` is how long the request lasts."""
         seconds = changes.pop("seconds", 30)
         new = NewSend(

@@ -9,7 +9,14 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import psycopg
 from sqlalchemy import URL, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -77,9 +84,11 @@ def hang_up(engine: AsyncEngine) -> None:
     the answer, up to 10 s (psycopg 3.3, AsyncConnection.wait).
     """
     for connection in list(_OPENED.get(engine.sync_engine, ())):
-        with suppress(OSError, psycopg.OperationalError):  # closed already
-            with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as copy:
-                copy.shutdown(socket.SHUT_RDWR)
+        with (
+            suppress(OSError, psycopg.OperationalError),  # closed already
+            socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as copy,
+        ):
+            copy.shutdown(socket.SHUT_RDWR)
 
 
 @asynccontextmanager
@@ -92,7 +101,9 @@ async def open_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]
     try:
         connection = await asyncio.shield(taking)
     except asyncio.CancelledError:
-        taking.add_done_callback(_give_back)
+        giving_back = asyncio.ensure_future(_give_back(taking))
+        _GIVING_BACK.add(giving_back)
+        giving_back.add_done_callback(_GIVING_BACK.discard)
         raise
     try:
         yield connection
@@ -103,11 +114,16 @@ async def open_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]
 _GIVING_BACK: set[asyncio.Future[None]] = set()
 
 
-def _give_back(taking: asyncio.Future[AsyncConnection]) -> None:
-    if not taking.cancelled() and taking.exception() is None:
-        closing = asyncio.ensure_future(taking.result().close())
-        _GIVING_BACK.add(closing)
-        closing.add_done_callback(_GIVING_BACK.discard)
+async def _give_back(taking: asyncio.Future[AsyncConnection]) -> None:
+    with suppress(SQLAlchemyError):  # there is none to give back
+        await (await taking).close()
+
+
+async def close_engine(engine: AsyncEngine) -> None:
+    """Close all connections, those included that cancelled callers were about to take."""
+    if _GIVING_BACK:
+        await asyncio.wait(_GIVING_BACK, timeout=1)
+    await engine.dispose()
 
 
 @asynccontextmanager

@@ -5,27 +5,25 @@ database's clock, so that no host's wall clock matters.
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Row, func, select
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from vestnik.db.engine import open_session, wrap_database_error
+from vestnik.db.engine import open_session
 from vestnik.db.models import Account, AccountLease, Campaign
-from vestnik.db.statements import load_statement
+from vestnik.db.statements import StatementRunner
 from vestnik.db.transitions import expand_campaign
-from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
 from vestnik.domain.outcomes import JobResult
 from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
 from vestnik.domain.transport import Content, Peer
 
+BRAKE_RESULTS = 20
+"""Results since the last start or resume below which the error-rate brake judges nothing."""
 FAILURES_TO_DEACTIVATE = 5
 """Failed deliveries in a row after which an account stops posting to a channel."""
 
@@ -64,6 +62,8 @@ class LaneState:
     rate: float
     send_hold: timedelta | None
     resolve_hold: timedelta | None
+    has_commands: bool
+    """Whether a command waits or is under way."""
     campaigns: tuple[RunningCampaign, ...]
 
 
@@ -101,7 +101,13 @@ class RecordedJob:
     job_id: JobId
     campaign_id: CampaignId
     status: JobStatus
-    campaign_finished: bool
+    campaign_status: CampaignStatus | None
+    """What these results made of the campaign: COMPLETED, or PAUSED by the error-rate brake."""
+
+    @property
+    def campaign_finished(self) -> bool:
+        """Whether nothing is left of the campaign."""
+        return self.campaign_status is CampaignStatus.COMPLETED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +117,8 @@ class UnresolvedChannel:
     channel_id: ChannelId
     username: str | None
     tg_id: int | None
+    is_of_campaign: bool
+    """A running campaign waits for it; otherwise only a command does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,31 +135,16 @@ def _seconds(value: float | None) -> timedelta | None:
     return None if value is None else timedelta(seconds=value)
 
 
-class Ledger:
+class Ledger(StatementRunner):
     """The engine's view of PostgreSQL. Every method raises DatabaseUnavailableError when it cannot be reached."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        super().__init__(engine)
         self._transactional = engine
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.connect() as connection:
-                yield connection
-        except (OperationalError, InterfaceError) as exc:
-            raise wrap_database_error(exc) from exc
-        except PoolTimeoutError as exc:
-            raise DatabaseUnavailableError("PostgreSQL does not answer: all connections are waiting") from exc
-
-    async def _fetch(self, statement: str, **parameters: object) -> Sequence[Row[Any]]:
-        async with self._connection() as connection:
-            result: CursorResult[Any] = await connection.execute(load_statement(statement), parameters)
-            return result.fetchall() if result.returns_rows else ()
 
     async def list_leasable_accounts(self, holder: str) -> list[tuple[AccountId, AccountKind]]:
         """Active accounts whose lease nobody but `holder` holds."""
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             rows = await connection.execute(
                 select(Account.id, Account.kind)
                 .outerjoin(AccountLease, AccountLease.account_id == Account.id)
@@ -167,7 +160,7 @@ class Ledger:
 
     async def acquire_lease(self, account_id: AccountId, holder: str, duration: timedelta) -> Lease | None:
         """Take the lease for `duration`; None when another process holds it."""
-        rows = await self._fetch("acquire_lease", account_id=account_id, holder=holder, duration=duration)
+        rows = await self.fetch("acquire_lease", account_id=account_id, holder=holder, duration=duration)
         if not rows:
             return None
         return Lease(
@@ -180,7 +173,7 @@ class Ledger:
     async def renew_lease(self, lease: Lease, duration: timedelta) -> bool:
         """Prolong the lease to `duration` from now; False when it is lost."""
         return bool(
-            await self._fetch(
+            await self.fetch(
                 "renew_lease",
                 account_id=lease.account_id,
                 holder=lease.holder,
@@ -191,25 +184,37 @@ class Ledger:
 
     async def release_lease(self, lease: Lease) -> None:
         """Give the lease back at once."""
-        await self._fetch(
-            "release_lease", account_id=lease.account_id, holder=lease.holder, epoch=lease.epoch
-        )
+        await self.fetch("release_lease", account_id=lease.account_id, holder=lease.holder, epoch=lease.epoch)
 
     async def expire_holder(self, holder: str) -> None:
         """End all leases of a process known to be dead."""
-        await self._fetch("expire_holder", holder=holder)
+        await self.fetch("expire_holder", holder=holder)
+
+    async def send_heartbeat(self, holder: str, host: str, pid: int, alive_for: timedelta) -> tuple[int, int]:
+        """Say that a worker lives; how many workers (seen within `alive_for`) and active accounts there are."""
+        rows = await self.fetch("heartbeat", holder=holder, host=host, pid=pid, alive_for=alive_for)
+        return rows[0].workers, rows[0].accounts
+
+    async def forget_worker(self, holder: str) -> None:
+        """Take a worker that stops off the list."""
+        await self.fetch("forget_worker", holder=holder)
 
     async def return_orphans(self, lease: Lease) -> int:
         """Put jobs that earlier holders left in SENDING back into the queue; how many."""
-        rows = await self._fetch("return_orphans", account_id=lease.account_id, epoch=lease.epoch)
+        rows = await self.fetch("return_orphans", account_id=lease.account_id, epoch=lease.epoch)
         return sum(row.n for row in rows)
 
     async def read_lane(self, account_id: AccountId) -> LaneState:
         """Everything that decides what the lane may do."""
-        rows = await self._fetch("read_lane", account_id=account_id)
+        rows = await self.fetch("read_lane", account_id=account_id)
         if not rows:  # the account was deleted
             return LaneState(
-                state=AccountState.DISABLED, rate=1.0, send_hold=None, resolve_hold=None, campaigns=()
+                state=AccountState.DISABLED,
+                rate=1.0,
+                send_hold=None,
+                resolve_hold=None,
+                has_commands=False,
+                campaigns=(),
             )
         first = rows[0]
         return LaneState(
@@ -217,6 +222,7 @@ class Ledger:
             rate=first.account_rate,
             send_hold=_seconds(first.send_hold),
             resolve_hold=_seconds(first.resolve_hold),
+            has_commands=first.has_commands,
             campaigns=tuple(
                 RunningCampaign(
                     campaign_id=CampaignId(row.campaign_id),
@@ -236,7 +242,7 @@ class Ledger:
 
     async def read_content(self, campaign_id: CampaignId) -> Content:
         """What a campaign posts."""
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             frozen = await connection.scalar(select(Campaign.content).where(Campaign.id == campaign_id))
         assert frozen is not None
         return Content(text=frozen["text"], link_preview=frozen["link_preview"])
@@ -248,7 +254,7 @@ class Ledger:
 
         Nothing is claimed once the lease is lost, the account is held or blocked, or the campaign not RUNNING.
         """
-        rows = await self._fetch(
+        rows = await self.fetch(
             "claim_jobs",
             account_id=lease.account_id,
             epoch=lease.epoch,
@@ -277,17 +283,18 @@ class Ledger:
 
     async def record(self, results: Sequence[JobResult]) -> list[RecordedJob]:
         """Write what became of jobs; at most one result per job. Safe to repeat."""
-        rows = await self._fetch(
+        rows = await self.fetch(
             "record_results",
             results=json.dumps([_encode(result) for result in results]),
             failures_to_deactivate=FAILURES_TO_DEACTIVATE,
+            brake_results=BRAKE_RESULTS,
         )
         return [
             RecordedJob(
                 job_id=JobId(row.id),
                 campaign_id=CampaignId(row.campaign_id),
                 status=JobStatus(row.new_status),
-                campaign_finished=row.campaign_finished,
+                campaign_status=None if row.campaign_status is None else CampaignStatus(row.campaign_status),
             )
             for row in rows
         ]
@@ -297,12 +304,12 @@ class Ledger:
 
         `check_twins` also looks for entries that are the same Telegram channel, which reads the whole campaign.
         """
-        rows = await self._fetch("fail_unsendable", campaign_id=campaign_id, check_twins=check_twins)
+        rows = await self.fetch("fail_unsendable", campaign_id=campaign_id, check_twins=check_twins)
         return (rows[0].n, rows[0].campaign_finished) if rows else (0, False)
 
     async def complete(self, campaign_id: CampaignId) -> bool:
         """Complete a campaign that has nothing left; whether it had nothing left."""
-        return bool(await self._fetch("complete_campaign", campaign_id=campaign_id))
+        return bool(await self.fetch("complete_campaign", campaign_id=campaign_id))
 
     async def expand(self, campaign_id: CampaignId) -> None:
         """Turn the next part of a large batch into jobs."""
@@ -317,10 +324,15 @@ class Ledger:
                 await expand_campaign(session, campaign)
 
     async def list_unresolved(self, account_id: AccountId) -> list[UnresolvedChannel]:
-        """Channels that running campaigns of the account cannot send to yet."""
+        """Channels that commands (first) and running campaigns of the account cannot send to yet."""
         return [
-            UnresolvedChannel(channel_id=ChannelId(row.channel_id), username=row.username, tg_id=row.tg_id)
-            for row in await self._fetch("list_unresolved", account_id=account_id)
+            UnresolvedChannel(
+                channel_id=ChannelId(row.channel_id),
+                username=row.username,
+                tg_id=row.tg_id,
+                is_of_campaign=row.is_of_campaign,
+            )
+            for row in await self.fetch("list_unresolved", account_id=account_id)
         ]
 
     async def store_peers(self, account_id: AccountId, peers: Sequence[FoundPeer]) -> None:
@@ -337,44 +349,42 @@ class Ledger:
             }
             for found in peers
         ]
-        await self._fetch("store_peers", account_id=account_id, peers=json.dumps(rows))
+        await self.fetch("store_peers", account_id=account_id, peers=json.dumps(rows))
 
     async def deactivate_channel(self, channel_id: ChannelId, reason: str) -> None:
         """Deactivate a channel for every account."""
-        await self._fetch("deactivate_channel", channel_id=channel_id, reason=_clean_text(reason))
+        await self.fetch("deactivate_channel", channel_id=channel_id, reason=clean_text(reason))
 
     async def deactivate_peer(self, account_id: AccountId, channel_id: ChannelId, reason: str) -> None:
         """Deactivate a channel for one account."""
-        await self._fetch(
-            "deactivate_peer", account_id=account_id, channel_id=channel_id, reason=_clean_text(reason)
+        await self.fetch(
+            "deactivate_peer", account_id=account_id, channel_id=channel_id, reason=clean_text(reason)
         )
 
     async def hold(self, account_id: AccountId, scope: HoldScope, duration: timedelta, reason: str) -> None:
         """Hold an account from now on for `duration`."""
-        await self._fetch(
+        await self.fetch(
             "hold_account",
             account_id=account_id,
             scope=scope.value,
             duration=duration,
-            reason=_clean_text(reason),
+            reason=clean_text(reason),
         )
 
     async def block_account(self, account_id: AccountId, state: AccountState, reason: str) -> None:
         """Stop an account until a person acts."""
-        await self._fetch(
-            "block_account", account_id=account_id, state=state.value, reason=_clean_text(reason)
-        )
+        await self.fetch("block_account", account_id=account_id, state=state.value, reason=clean_text(reason))
 
     async def pause(self, campaign_id: CampaignId, reason: PauseReason, detail: str) -> bool:
         """Pause a running campaign for the operator to look at; whether it was still running."""
         return bool(
-            await self._fetch(
-                "pause_by_engine", campaign_id=campaign_id, reason=reason.value, detail=_clean_text(detail)
+            await self.fetch(
+                "pause_by_engine", campaign_id=campaign_id, reason=reason.value, detail=clean_text(detail)
             )
         )
 
 
-def _clean_text(text: str | None) -> str | None:
+def clean_text(text: str | None) -> str | None:
     """PostgreSQL's text has no zero byte and no half of a surrogate pair; an error message may have."""
     return None if text is None else text.encode(errors="replace").decode().replace("\0", "?")
 
@@ -386,8 +396,8 @@ def _encode(result: JobResult) -> dict[str, Any]:
         "claims": result.claims,
         "outcome": result.status.value,
         "message_ids": list(result.message_ids) if result.message_ids else None,
-        "error_code": _clean_text(result.error_code),
-        "error_message": _clean_text(result.error_message),
+        "error_code": clean_text(result.error_code),
+        "error_message": clean_text(result.error_message),
         "delay": result.delay.total_seconds(),
         "attempted": result.attempted,
         "maybe_sent": result.maybe_sent,

@@ -13,7 +13,7 @@ from vestnik.delivery.gate import Gate
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.recorder import Recorder
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId
-from vestnik.domain.outcomes import HOLD_MARGIN, judge_failure, judge_success
+from vestnik.domain.outcomes import HOLD_MARGIN, Verdict, judge_failure, judge_success
 from vestnik.domain.states import AccountState, HoldScope, PauseReason
 from vestnik.domain.transport import ErrorClass, TransportError
 
@@ -46,13 +46,15 @@ class AnswerJudge:
 
     def accept(self, job: ClaimedJob, message_ids: tuple[int, ...]) -> None:
         """The post is out."""
-        self._banned_channels.clear()
+        self.note_posted()
         self._recorder.put(judge_success(job, message_ids))
+
+    def note_posted(self) -> None:
+        """The account may post: refusals before this are not in a row any more."""
+        self._banned_channels.clear()
 
     def reject(self, job: ClaimedJob, campaign: LaneCampaign, error: TransportError) -> None:
         """The post failed, or it is not known whether it is out."""
-        if error.disconnected:
-            self.on_disconnected()
         verdict = judge_failure(
             job, error, retry_limit=campaign.retry_limit, retry_base=self._options.retry_base
         )
@@ -63,18 +65,24 @@ class AnswerJudge:
             error=error.name,
             becomes=verdict.result.status.value,
         )
+        self.apply(verdict, job.channel_id, error)
+        if verdict.pause_campaign:
+            self._pause(job.campaign_id, error)
+        message = error.message[:LONGEST_MESSAGE] if verdict.result.error_code else None
+        self._recorder.put(replace(verdict.result, error_message=message))
+
+    def apply(self, verdict: Verdict, channel_id: ChannelId, error: TransportError) -> None:
+        """What follows from an answer beyond the post itself and its campaign."""
+        if error.disconnected:
+            self.on_disconnected()
         if verdict.hold_account is not None:
             self._hold(verdict.hold_account, error.name)
         if verdict.block_account is not None:
             self._block(verdict.block_account, error)
-        if verdict.pause_campaign:
-            self._pause(job.campaign_id, error)
         if verdict.reports_ban:
-            self._note_ban(job.channel_id, error)
+            self._note_ban(channel_id, error)
         if verdict.result.forget_peer:
-            self.on_peer_refused(job.channel_id)
-        message = error.message[:LONGEST_MESSAGE] if verdict.result.error_code else None
-        self._recorder.put(replace(verdict.result, error_message=message))
+            self.on_peer_refused(channel_id)
 
     def judge_account_error(self, error: TransportError) -> None:
         """An error that came without a job: from connecting or from looking channels up."""

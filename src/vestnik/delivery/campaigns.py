@@ -7,7 +7,9 @@ from vestnik.db.ledger import ClaimedJob, RunningCampaign
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.transport import Content
 
-CURSOR_RESET_AFTER = 60.0
+CURSOR_RESET_AFTER = 3.0
+"""Seconds after which a claim that found too little looks at the rows again that earlier ones passed over: a held
+channel gives no sign when its hold ends. While claims find enough, no row is looked at twice."""
 DRY_FOR = 1.0
 SWEEP_AFTER = 2.0
 """Seconds between two looks for jobs that no claim would take; each reads all that is queued."""
@@ -21,6 +23,8 @@ class LaneCampaign:
     content: Content
     retry_limit: int
     rate: float
+    revision: int
+    """Changes whenever a person changes the campaign; its content may be another one then."""
     queued: int
     is_expanded: bool
     is_prepared: bool = False
@@ -57,12 +61,17 @@ class LaneCampaign:
         self.cursor_reset_at = now
         self.dry_until = 0.0
 
-    def update(self, running: RunningCampaign, now: float) -> bool:
-        """Take over what the database says; whether the rate changed."""
+    def update(self, running: RunningCampaign, now: float, *, counted_at_rest: bool) -> bool:
+        """Take over what the database says; whether the rate changed.
+
+        Beside a claim the number of queued jobs may be counted before it or after it. Then the larger one is kept:
+        one claim too many costs nothing, while "nothing is left" would stop the campaign until the next look.
+        """
         changed = self.rate != running.rate
+        self.revision = running.revision
         self.retry_limit = running.retry_limit
         self.rate = running.rate
-        self.queued = running.queued
+        self.queued = running.queued if counted_at_rest else max(self.queued, running.queued)
         self.is_expanded = running.is_expanded
         if not running.is_expanded or (running.queued == 0 and running.sending == 0):
             self.needs_sweep = True
@@ -74,6 +83,9 @@ class LaneCampaign:
 
 class CampaignBook(dict[CampaignId, LaneCampaign]):
     """The running campaigns of an account by their ids."""
+
+    peers_version = 0
+    """Counts the changes of peers that may have made two entries of a campaign the same channel."""
 
     @property
     def needy(self) -> list[LaneCampaign]:
@@ -93,5 +105,6 @@ class CampaignBook(dict[CampaignId, LaneCampaign]):
 
     def unprepare(self) -> None:
         """Nothing is claimed until every campaign has been prepared again."""
+        self.peers_version += 1
         for campaign in self.values():
             campaign.is_prepared = False

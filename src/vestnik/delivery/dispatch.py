@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
+from collections.abc import Coroutine
 from datetime import timedelta
 
 import structlog
@@ -10,6 +11,7 @@ from vestnik.db.ledger import CampaignClaim, ClaimedJob, Lease, Ledger
 from vestnik.delivery.answers import AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
+from vestnik.delivery.commands import CommandDesk
 from vestnik.delivery.failpoints import Failpoint, Failpoints
 from vestnik.delivery.gate import Gate
 from vestnik.delivery.link import Link
@@ -35,7 +37,8 @@ class Dispatcher:
 
     Claims are made for the slots of the next 250 ms (or two database round trips); claimed jobs wait in a backlog
     in the order of their slots, and each becomes a task of its own at its slot, so that answers are not waited
-    for. Whatever forbids sending empties the backlog: the jobs go back unsent.
+    for. Commands go first, each in the account's next slot. Whatever forbids sending empties the backlog and the
+    desk: jobs and commands go back unsent.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Dispatcher:
         link: Link,
         recorder: Recorder,
         judge: AnswerJudge,
+        desk: CommandDesk,
         options: LaneOptions,
         failpoints: Failpoints,
     ) -> None:
@@ -58,18 +62,38 @@ class Dispatcher:
         self._link = link
         self._recorder = recorder
         self._judge = judge
+        self._desk = desk
         self._options = options
         self._failpoints = failpoints
         # Until the first look at the database nothing is claimed, so this rate is never used.
-        self.schedule = Schedule(1.0, read_clock() + lease.next_slot_in.total_seconds())
-        self.account_rate = 0.0
+        self._first_slot = read_clock() + lease.next_slot_in.total_seconds()
+        self.schedule = Schedule(1.0, self._first_slot)
+        self._account_rate = 0.0
         self._backlog: deque[ClaimedJob] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._claim: asyncio.Task[None] | None = None
+        self.claims = 0
+        """Counts the claims made."""
         self._claim_at = 0.0
         self._round_trip = 0.01
         self._turn = asyncio.Event()
         self._log = structlog.get_logger().bind(account_id=str(lease.account_id))
+
+    def set_account_rate(self, rate: float, now: float) -> None:
+        """At the first look at the database, and whenever it changes."""
+        if self._account_rate == 0.0:
+            self.schedule = Schedule(
+                rate, self._first_slot
+            )  # the slot that the holder before us stored, as it is
+        elif rate != self._account_rate:
+            self.schedule.set_rate(rate, now)
+            self.drop_backlog()  # its slots were given out by the old rate
+        self._account_rate = rate
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether a claim is under way."""
+        return self._claim is not None and not self._claim.done()
 
     def kick(self) -> None:
         """Something changed: look again now, and plan anew."""
@@ -95,31 +119,42 @@ class Dispatcher:
             self.drop_backlog()
             return poll
         next_slot = self._launch_due(group)
+        next_desk = self._claim_commands_if_time(group, read_clock())
         next_claim = self._claim_if_time(group, read_clock())
-        return max(min(next_slot, next_claim) - read_clock(), 0.0)
+        return max(min(next_slot, next_desk, next_claim) - read_clock(), 0.0)
 
     # -- launching ------------------------------------------------------------------------------------------
 
     def _launch_due(self, group: asyncio.TaskGroup) -> float:
-        """Hand over every claimed job whose slot has come; the instant of the next one."""
-        limit = max(LEAST_IN_FLIGHT, self.account_rate * IN_FLIGHT_SECONDS)
-        while self._backlog:
+        """Hand over every claimed command and job whose slot has come; the instant of the next one."""
+        limit = max(LEAST_IN_FLIGHT, self._account_rate * IN_FLIGHT_SECONDS)
+        while self._desk.waiting or self._backlog:
             now = read_clock()
             if len(self._in_flight) >= limit:
                 return now + self._options.poll.total_seconds()  # an answer wakes
-            job = self._backlog[0]
-            slot = self.schedule.slot_of(job.campaign_id)
+            slot = (
+                self.schedule.command_slot
+                if self._desk.waiting
+                else self.schedule.slot_of(self._backlog[0].campaign_id)
+            )
             if slot > now:
                 return slot
             transport = self.usable_transport()
             if transport is None:
                 return now
-            self._backlog.popleft()
-            self.schedule.launched(job.campaign_id, now)
-            task = group.create_task(self._post(transport, job, self._book[job.campaign_id]))
+            task = group.create_task(self._take_next(transport, now))
             self._in_flight.add(task)
             task.add_done_callback(self._note_answered)
         return float("inf")
+
+    def _take_next(self, transport: Transport, now: float) -> Coroutine[None, None, None]:
+        """The next post, whose slot it takes."""
+        if self._desk.waiting:
+            self.schedule.launched_command(now)
+            return self._desk.post_next(transport)
+        job = self._backlog.popleft()
+        self.schedule.launched(job.campaign_id, now)
+        return self._post(transport, job, self._book[job.campaign_id])
 
     def _note_answered(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
@@ -150,22 +185,37 @@ class Dispatcher:
 
     # -- claiming -------------------------------------------------------------------------------------------
 
+    @property
+    def _lead(self) -> float:
+        return CLAIM_LEAD + 1.5 * self._round_trip
+
+    @property
+    def _window(self) -> float:
+        return max(self._options.claim_window.total_seconds(), 2 * self._round_trip)
+
+    def _claim_commands_if_time(self, group: asyncio.TaskGroup, now: float) -> float:
+        return self._desk.claim_if_time(
+            group, self.schedule, self._account_rate, now=now, lead=self._lead, window=self._window
+        )
+
     def _claim_if_time(self, group: asyncio.TaskGroup, now: float) -> float:
         """Start a claim for the next slots if they are near; the instant at which to ask again."""
         far = now + self._options.poll.total_seconds()
-        if self._claim is not None and not self._claim.done():
+        if self.is_claiming:
             return far  # its end kicks
         if now < self._claim_at:
             return self._claim_at
-        lead = CLAIM_LEAD + 1.5 * self._round_trip
+        lead = self._lead
         plan = self.schedule.plan(
             now,
             lead=lead,
-            window=max(self._options.claim_window.total_seconds(), 2 * self._round_trip),
+            window=self._window,
             pending=[job.campaign_id for job in self._backlog],
             active=[key for key, campaign in self._book.items() if campaign.is_claimable(now)],
+            commands=self._desk.waiting,
         )
         if plan.order:
+            self.claims += 1
             self._claim = group.create_task(self._claim_slots(plan, now))
             return far
         resting = [campaign.dry_until for campaign in self._book.values() if campaign.dry_until > now]
@@ -217,7 +267,9 @@ class Dispatcher:
     # -- stopping -------------------------------------------------------------------------------------------
 
     def drop_backlog(self, campaign_id: CampaignId | None = None) -> None:
-        """Give claimed jobs back unsent: all of them, or those of one campaign."""
+        """Give claimed jobs back unsent: all of them and the commands, or those of one campaign."""
+        if campaign_id is None:
+            self._desk.drop()
         kept: deque[ClaimedJob] = deque()
         for job in self._backlog:
             if campaign_id is None or job.campaign_id == campaign_id:
@@ -233,6 +285,7 @@ class Dispatcher:
         """Returns when no claim is under way."""
         if self._claim is not None:
             await asyncio.wait([self._claim])
+        await self._desk.wait_for_claim()
 
     async def wait_for_answers(self, timeout: timedelta | None = None) -> None:
         """Returns when every post that was handed over has been answered, or after `timeout`."""

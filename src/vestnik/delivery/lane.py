@@ -5,10 +5,12 @@ from collections import Counter
 
 import structlog
 
+from vestnik.db.commands import CommandLedger
 from vestnik.db.ledger import LaneState, Ledger, RecordedJob, RunningCampaign
 from vestnik.delivery.answers import AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
+from vestnik.delivery.commands import CommandDesk
 from vestnik.delivery.dispatch import Dispatcher
 from vestnik.delivery.failpoints import Failpoint, Failpoints
 from vestnik.delivery.gate import Gate
@@ -20,8 +22,9 @@ from vestnik.delivery.recorder import Recorder
 from vestnik.delivery.waiting import back_off, wait_for_event
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import CampaignId
-from vestnik.domain.states import AccountKind, AccountState, JobStatus
-from vestnik.domain.transport import TransportFactory
+from vestnik.domain.sealing import Unsealer
+from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, JobStatus
+from vestnik.domain.transport import Content, Transport, TransportFactory
 
 
 class Lane:
@@ -38,6 +41,7 @@ class Lane:
         *,
         kind: AccountKind,
         factory: TransportFactory,
+        unsealer: Unsealer,
         options: LaneOptions,
         failpoints: Failpoints,
     ) -> None:
@@ -59,6 +63,16 @@ class Lane:
             on_change=self._note_link_changed,
             on_error=self._judge.judge_account_error,
         )
+        self._desk = CommandDesk(
+            CommandLedger(ledger),
+            keeper.lease,
+            unsealer=unsealer,
+            gate=self._gate,
+            transport=self._find_transport,
+            recorder=self._recorder,
+            judge=self._judge,
+            failpoints=failpoints,
+        )
         self._dispatcher = Dispatcher(
             ledger,
             keeper.lease,
@@ -67,9 +81,11 @@ class Lane:
             link=self._link,
             recorder=self._recorder,
             judge=self._judge,
+            desk=self._desk,
             options=options,
             failpoints=failpoints,
         )
+        self._desk.on_change = self._dispatcher.kick
         self._peers = PeerFinder(
             ledger,
             self._account_id,
@@ -87,9 +103,19 @@ class Lane:
         self._wake = asyncio.Event()
         self._unprepared = asyncio.Event()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no campaign of the account is running and no command is at hand."""
+        return not self._book and not self._desk.is_busy
+
     def wake(self) -> None:
         """Something changed in the database: look now instead of at the next poll."""
         self._wake.set()
+        self._desk.ask()
+        self._dispatcher.kick()
+
+    def _find_transport(self) -> Transport | None:
+        return self._dispatcher.usable_transport()
 
     def stop(self) -> None:
         """Send nothing more, record what is on its way, give the lease back."""
@@ -163,10 +189,12 @@ class Lane:
 
     async def _refresh(self) -> None:
         while True:
-            facts = self._gate.facts
+            facts, claims = self._gate.facts, self._dispatcher.claims
             state = await self._ledger.read_lane(self._account_id)
+            contents = await self._read_contents(state)
             if facts == self._gate.facts:
                 break
+        # From here on nothing is awaited: what was read and what the lane learned meanwhile are one picture.
         if state.state is not AccountState.ACTIVE:
             self._log.info("lane.account_not_active", state=state.state.value)
             self._gate.end()
@@ -175,11 +203,14 @@ class Lane:
         running = [item for item in state.campaigns if item.campaign_id not in self._judge.being_paused]
         for campaign_id in self._book.keys() - {item.campaign_id for item in running}:
             self._forget_campaign(campaign_id)
+        counted_at_rest = claims == self._dispatcher.claims and not self._dispatcher.is_claiming
         for item in running:
-            await self._take_over_campaign(item)
+            self._take_over_campaign(item, contents.get(item.campaign_id), counted_at_rest)
         if self._book.needy:
             self._unprepared.set()
         self._dispatcher.kick()
+        if state.has_commands and await self._desk.look():
+            self._unprepared.set()  # a command's channel has to be found
 
     def _take_over_account(self, state: LaneState) -> None:
         now = read_clock()
@@ -187,27 +218,38 @@ class Lane:
             self._gate.hold_until(now + state.send_hold.total_seconds())
         if state.resolve_hold is not None:
             self._peers.hold_until(now + state.resolve_hold.total_seconds())
-        if state.rate != self._dispatcher.account_rate:
-            self._dispatcher.account_rate = state.rate
-            self._dispatcher.schedule.set_rate(state.rate, now)
-            self._dispatcher.drop_backlog()  # its slots were given out by the old rate
+        self._dispatcher.set_account_rate(state.rate, now)
+        self._gate.note_looked()
 
-    async def _take_over_campaign(self, running: RunningCampaign) -> None:
+    async def _read_contents(self, state: LaneState) -> dict[CampaignId, Content]:
+        """What new campaigns post, and those that a person changed: paused, corrected and resumed, perhaps."""
+        return {
+            item.campaign_id: await self._ledger.read_content(item.campaign_id)
+            for item in state.campaigns
+            if (known := self._book.get(item.campaign_id)) is None or known.revision != item.revision
+        }
+
+    def _take_over_campaign(
+        self, running: RunningCampaign, content: Content | None, counted_at_rest: bool
+    ) -> None:
         campaign = self._book.get(running.campaign_id)
         if campaign is None:
-            content = await self._ledger.read_content(running.campaign_id)
+            assert content is not None, "read, because the campaign is new"
             campaign = LaneCampaign(
                 campaign_id=running.campaign_id,
                 content=content,
                 retry_limit=running.retry_limit,
                 rate=running.rate,
+                revision=running.revision,
                 queued=running.queued,
                 is_expanded=running.is_expanded,
                 cursor_reset_at=read_clock(),
             )
             self._book[running.campaign_id] = campaign
         now = read_clock()
-        if campaign.update(running, now):
+        if content is not None:
+            campaign.content = content
+        if campaign.update(running, now, counted_at_rest=counted_at_rest):
             self._dispatcher.drop_backlog()
         self._dispatcher.schedule.put_campaign(
             running.campaign_id,
@@ -250,16 +292,17 @@ class Lane:
 
     async def _sweep(self, campaign: LaneCampaign) -> None:
         """End jobs that no claim would take; they may have been the last ones."""
+        peers = self._book.peers_version
         failed, finished = await self._ledger.fail_unsendable(
             campaign.campaign_id, check_twins=not campaign.is_prepared
         )
         if failed:
             self._log.info("campaign.jobs_unsendable", campaign_id=str(campaign.campaign_id), jobs=failed)
         if finished or (campaign.queued == 0 and await self._ledger.complete(campaign.campaign_id)):
-            self._note_completed(campaign.campaign_id)
+            self._note_ended(campaign.campaign_id, CampaignStatus.COMPLETED)
         campaign.needs_sweep = False
         campaign.swept_at = read_clock()
-        campaign.is_prepared = True
+        campaign.is_prepared = peers == self._book.peers_version  # else doubles may have been found meanwhile
 
     async def _quiesce(self) -> None:
         """Peers are about to change: no claim until the campaigns have been prepared again."""
@@ -277,20 +320,23 @@ class Lane:
         self._dispatcher.drop_backlog()
         self._dispatcher.kick()
 
-    def _note_peers_changed(self) -> None:
-        self._book.start_over(read_clock())
-        self._unprepared.set()
-        self._dispatcher.kick()
+    def _note_peers_changed(self, for_campaigns: bool) -> None:
+        if for_campaigns:
+            self._book.start_over(read_clock())
+            self._unprepared.set()
+        self.wake()
 
     def _note_recorded(self, recorded: list[RecordedJob]) -> None:
         returned = Counter(item.campaign_id for item in recorded if item.status is JobStatus.QUEUED)
         if returned:
             self._book.note_returned(returned.items())
             self._dispatcher.kick()
-        for campaign_id in {item.campaign_id for item in recorded if item.campaign_finished}:
-            self._note_completed(campaign_id)
+        for campaign_id, status in {item.campaign_id: item.campaign_status for item in recorded}.items():
+            if status is not None:
+                self._note_ended(campaign_id, status)
 
-    def _note_completed(self, campaign_id: CampaignId) -> None:
-        self._log.info("campaign.completed", campaign_id=str(campaign_id))
+    def _note_ended(self, campaign_id: CampaignId, status: CampaignStatus) -> None:
+        """Completed, or paused by the error-rate brake: nothing more is claimed for it."""
+        self._log.info("campaign.ended", campaign_id=str(campaign_id), status=status.value)
         self._forget_campaign(campaign_id)
         self._gate.facts += 1

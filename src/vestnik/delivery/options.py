@@ -10,8 +10,6 @@ class LaneOptions:
 
     lease: timedelta = timedelta(seconds=6)
     """Length of a lease; renewed at a third of it."""
-    lease_margin: timedelta = timedelta(seconds=1)
-    """The holder stops this long before its lease ends."""
     retry_base: timedelta = timedelta(seconds=5)
     poll: timedelta = timedelta(seconds=1)
     """The lane looks at the database at least this often, whether woken or not."""
@@ -21,3 +19,8 @@ class LaneOptions:
     """How long a stopping lane waits for answers to posts that it has handed over."""
     resolve_interval: timedelta = timedelta(seconds=1)
     """Pace of username look-ups, which Telegram limits far more strictly than posts."""
+
+    @property
+    def lease_margin(self) -> timedelta:
+        """The holder stops this long before its lease ends: a fifth, so that short leases can be renewed too."""
+        return self.lease / 5

@@ -1,4 +1,4 @@
-"""Finding out how an account addresses the channels of its campaigns."""
+"""Finding out how an account addresses the channels of its campaigns and commands."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +24,8 @@ NOT_AMONG_DIALOGS = "PEER_NOT_FOUND"
 class PeerFinder:
     """Takes peers first from the account's own dialogs and looks only the rest up by name.
 
-    Look-ups are flood-limited on their own: a wait there holds look-ups, not posting.
+    Look-ups are flood-limited on their own: a wait there holds look-ups, not posting. `before_storing` is called
+    before peers of campaigns change; `on_found` is told whether those changed, or only what commands wait for.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class PeerFinder:
         *,
         transport: Callable[[], Transport | None],
         before_storing: Callable[[], Awaitable[None]],
-        on_found: Callable[[], None],
+        on_found: Callable[[bool], None],
         on_error: Callable[[TransportError], None],
         on_hold: Callable[[timedelta, str], None],
     ) -> None:
@@ -94,23 +95,30 @@ class PeerFinder:
         except TransportError as error:
             self._report(error)
             return not error.disconnected
-        await self._store(missing, known)
         listed_at = read_clock()
-        self._listed.update((item.channel_id, listed_at) for item in missing)
+        found = await self._store(missing, known)
+        # Only what is still missing is remembered, however many channels were found.
+        self._listed = {item.channel_id: listed_at for item in missing if item.channel_id not in found}
         return True
 
-    async def _store(self, missing: Sequence[UnresolvedChannel], known: Sequence[KnownChannel]) -> None:
+    async def _store(
+        self, missing: Sequence[UnresolvedChannel], known: Sequence[KnownChannel]
+    ) -> set[ChannelId]:
         by_name = {channel.username.lower(): channel for channel in known if channel.username}
         by_id = {channel.peer.tg_id: channel for channel in known}
         found: list[FoundPeer] = []
+        for_campaigns = False
         for item in missing:
             channel = by_name.get(item.username.lower()) if item.username else by_id.get(item.tg_id or 0)
             if channel is not None:
                 found.append(_as_peer(item.channel_id, channel))
+                for_campaigns |= item.is_of_campaign
         if found:
-            await self._before_storing()
+            if for_campaigns:
+                await self._before_storing()
             await self._ledger.store_peers(self._account_id, found)
-            self._on_found()
+            self._on_found(for_campaigns)
+        return {peer.channel_id for peer in found}
 
     async def _resolve_missing(self) -> None:
         for item in await self._ledger.list_unresolved(self._account_id):
@@ -119,21 +127,24 @@ class PeerFinder:
             if item.username is None:
                 # A private channel can only be found where the account is a member.
                 await self._ledger.deactivate_peer(self._account_id, item.channel_id, NOT_AMONG_DIALOGS)
-                self._on_found()
+                self._on_found(item.is_of_campaign)
                 continue
             await self._wait_for_turn()
             transport = self._transport() if read_clock() >= self._held_until else None
-            if transport is None or not await self._resolve(transport, item.channel_id, item.username):
+            if transport is None or not await self._resolve(transport, item, item.username):
                 await asyncio.sleep(self._options.resolve_interval.total_seconds())
                 self._asked.set()
                 return
+            if self._asked.is_set():
+                return  # a command may have come, and its channel goes first
 
     async def _wait_for_turn(self) -> None:
         await asyncio.sleep(max(self._resolve_from - read_clock(), 0.0))
         self._resolve_from = read_clock() + self._options.resolve_interval.total_seconds()
 
-    async def _resolve(self, transport: Transport, channel_id: ChannelId, username: str) -> bool:
+    async def _resolve(self, transport: Transport, item: UnresolvedChannel, username: str) -> bool:
         """Look one name up; False when the rest has to wait."""
+        channel_id = item.channel_id
         try:
             channel = await transport.resolve(username)
         except TransportError as error:
@@ -147,9 +158,10 @@ class PeerFinder:
                     return False
             log.info("peers.unresolvable", username=username, error=error.name)
         else:
-            await self._before_storing()
+            if item.is_of_campaign:
+                await self._before_storing()
             await self._ledger.store_peers(self._account_id, [_as_peer(channel_id, channel)])
-        self._on_found()
+        self._on_found(item.is_of_campaign)
         return True
 
     def _report(self, error: TransportError) -> None:

@@ -1,5 +1,6 @@
 """Errors that a user can act on; each says what is wrong and what to do."""
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -33,6 +34,22 @@ class ConflictError(VestnikError):
     """The thing exists but its present state does not allow the action."""
 
     code = "CONFLICT"
+
+
+class AccountHeldError(ConflictError):
+    """Telegram makes the account wait until an instant, and nothing of it is sent before."""
+
+    code = "ACCOUNT_HELD"
+
+    def __init__(self, message: str, *, until: datetime, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.until = until
+
+
+class NoWorkerError(VestnikError):
+    """No process speaks for the account now; nothing was stored, and it can be asked again later."""
+
+    code = "NO_WORKER"
 
 
 class ConfigurationError(VestnikError):

@@ -224,7 +224,7 @@ async def _get_view(session: AsyncSession, account: Account) -> AccountView:
 
 
 async def choose_account(session: AsyncSession, mode: Mode, reference: str | None) -> Account:
-    """The account for a campaign of this mode: the named one, or the one that needs no name.
+    """The account to post with in this mode: the named one, or the one that needs no name.
 
     Raises NotFoundError, and InvalidInputError when the account does not go with the mode or must be named.
     """
@@ -268,12 +268,12 @@ def _require_kind(account: Account, mode: Mode) -> None:
     is_simulated = AccountKind(account.kind) is AccountKind.SIMULATED
     if mode is Mode.LIVE and is_simulated:
         raise InvalidInputError(
-            f"account '{account.name}' is simulated and cannot deliver a LIVE campaign; name a real one",
+            f"account '{account.name}' is simulated and cannot post LIVE; name a real one",
             field="account",
         )
     if mode is Mode.TEST and not is_simulated:
         raise InvalidInputError(
-            f"account '{account.name}' is real, and a TEST campaign runs on a simulated one; leave the account out, "
+            f"account '{account.name}' is real, and TEST runs on a simulated one; leave the account out, "
             "or use mode LIVE",
             field="account",
         )
@@ -291,7 +291,7 @@ def _choose_simulated(accounts: Sequence[Account]) -> Account:
 def _choose_real(accounts: Sequence[Account]) -> Account:
     if not accounts:
         raise InvalidInputError(
-            "there is no Telegram account for a LIVE campaign; set TELEGRAM_SESSION, TELEGRAM_API_ID and "
+            "there is no Telegram account to post LIVE with; set TELEGRAM_SESSION, TELEGRAM_API_ID and "
             "TELEGRAM_API_HASH",
             field="account",
         )
@@ -299,4 +299,4 @@ def _choose_real(accounts: Sequence[Account]) -> Account:
         if account.name == DEFAULT_ACCOUNT or len(accounts) == 1:
             return account
     names = quote_names([account.name for account in accounts])
-    raise InvalidInputError(f"name the account that the campaign speaks as: {names}", field="account")
+    raise InvalidInputError(f"name the account to post with: {names}", field="account")

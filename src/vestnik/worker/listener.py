@@ -70,7 +70,11 @@ class Listener:
             context=None,
             **_CONNECT,
         )
-        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WAKE_CHANNEL)))
+        try:
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WAKE_CHANNEL)))
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
 

@@ -10,7 +10,7 @@ import psycopg
 import structlog
 from sqlalchemy import URL
 
-from vestnik.db.engine import hang_up, make_engine
+from vestnik.db.engine import close_engine, hang_up, make_engine
 from vestnik.db.ledger import Ledger
 from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.clock import read_clock
@@ -213,7 +213,7 @@ async def run_worker(
             f"PostgreSQL cannot be reached: {str(exc).strip().splitlines()[0]}"
         ) from exc
     finally:
-        await engine.dispose()
+        await close_engine(engine)
 
 
 async def _serve(serving: asyncio.Task[None], stop: asyncio.Event) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -37,7 +37,7 @@ class Chaos:
         self.lease: Lease = await self.stage.acquire(self.account_id)
 
     @property
-    def operations(self) -> list[Callable[[], Awaitable[object]]]:
+    def operations(self) -> Sequence[Callable[[], Awaitable[object]]]:
         return (
             [self.claim] * 6
             + [self.record] * 6

@@ -23,7 +23,7 @@ async def test_a_lease_can_be_taken_when_it_has_ended_and_raises_the_epoch(stage
     assert first is not None
     assert await stage.ledger.acquire_lease(account_id, "two", LONG) is None
     async with asyncio.timeout(5):
-        while (second := await stage.ledger.acquire_lease(account_id, "two", LONG)) is None:
+        while (second := await stage.ledger.acquire_lease(account_id, "two", LONG)) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert second.epoch == first.epoch + 1
     assert not await stage.ledger.renew_lease(first, LONG)

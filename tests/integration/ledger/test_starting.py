@@ -53,8 +53,8 @@ async def test_of_eight_starts_at_once_one_wins(stage: Stage) -> None:
         "UPDATE channels SET is_active = false",
         "UPDATE channels SET deleted_at = now()",
         "DELETE FROM batch_channels",
-        "INSERT INTO channel_peers (account_id, channel_id, is_active)"
-        " SELECT a.id, c.id, false FROM accounts a, channels c",
+        """INSERT INTO channel_peers (account_id, channel_id, is_active)
+           SELECT a.id, c.id, false FROM accounts a, channels c""",
     ],
 )
 async def test_a_batch_with_no_sendable_channel_is_refused_and_leaves_nothing(
@@ -141,6 +141,8 @@ async def test_every_other_transition_asks_the_stored_status(stage: Stage) -> No
     with pytest.raises(ConflictError, match="is PAUSED"):
         await stage.pause(campaign_id)
     await stage.cancel(campaign_id)
-    for act in (stage.start, stage.pause, stage.resume, stage.cancel):
+    with pytest.raises(ConflictError, match="is CANCELLED"):
+        await stage.start(campaign_id)
+    for act in (stage.pause, stage.resume, stage.cancel):
         with pytest.raises(ConflictError, match="is CANCELLED"):
             await act(campaign_id)

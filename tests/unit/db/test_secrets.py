@@ -9,7 +9,15 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from vestnik.db.secrets import KEY_FILE, KeyRing, identify_secret, open_key_ring, parse_keys, read_key_ring
+from vestnik.db.secrets import (
+    KEY_FILE,
+    KeyRing,
+    StoredKeys,
+    identify_secret,
+    open_key_ring,
+    parse_keys,
+    read_key_ring,
+)
 from vestnik.domain.errors import ConfigurationError, SecretError
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
@@ -146,3 +154,17 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     blocker.write_text("")
     with pytest.raises(ConfigurationError, match=KEY_FILE.replace(".", r"\.")):
         open_key_ring(None, blocker / "data", announce=print)
+
+
+class TestStoredKeys:
+    def test_a_key_file_made_later_is_found(self, tmp_path: Path) -> None:
+        keys = StoredKeys(None, tmp_path)
+        with pytest.raises(SecretError, match="there is no key"):
+            keys.decrypt(b"", "accounts:1:session")
+        ring = open_key_ring(None, tmp_path, announce=lambda _: None)
+        assert keys.decrypt(ring.encrypt("secret", "a:1:b"), "a:1:b") == "secret"
+
+    def test_a_key_from_the_settings_wins(self, tmp_path: Path) -> None:
+        ring = KeyRing([bytes(32)])
+        open_key_ring(None, tmp_path, announce=lambda _: None)
+        assert StoredKeys(SecretStr("00" * 32), tmp_path).decrypt(ring.encrypt("x", "i"), "i") == "x"

@@ -24,13 +24,14 @@ from vestnik.domain.states import AccountState, JobStatus
 from vestnik.domain.transport import ErrorClass, TransportError
 
 BASE = timedelta(seconds=5)
+SEVENTH = JobId(7)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A claimed job as the rules see it."""
 
-    job_id: JobId = JobId(7)
+    job_id: JobId = SEVENTH
     claim_epoch: int = 3
     claims: int = 1
     attempts: int = 0
@@ -40,7 +41,7 @@ class Job:
 
 def judge(
     error_class: ErrorClass,
-    job: Job = Job(),  # noqa: B008 - frozen
+    job: Job = Job(),
     *,
     name: str = "SOME_ERROR",
     wait: timedelta | None = None,

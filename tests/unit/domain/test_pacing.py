@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection
 from copy import deepcopy
+from itertools import accumulate
 from uuid import UUID
 
 import pytest
@@ -280,3 +281,70 @@ def test_planning_in_windows_gives_out_every_slot_exactly_once(
     first = round_trips[0]  # the first claim comes when it comes
     assert instants[-1] - instants[0] <= (len(instants) - 1) / rate + max(first - TOLERANCE, 0.0) + 1e-6
     assert most_in_a_second(instants) <= rate * 1.05 + 1
+
+
+def launch_with_commands(
+    schedule: Schedule, *, active: Collection[CampaignId], command_at: Collection[float], until: float
+) -> tuple[list[Launch], list[float]]:
+    """Launch campaign posts, and each command in the account's first slot from its instant on."""
+    launched: list[Launch] = []
+    commands: list[float] = []
+    asked = sorted(command_at, reverse=True)
+    now = 0.0
+    while now < until:
+        plan = schedule.plan(now, lead=NEVER, window=1e-6, pending=(), active=active)
+        next_post = schedule.slot_of(plan.order[0])
+        next_command = max(asked[-1], schedule.command_slot) if asked else NEVER
+        if next_command <= next_post:
+            asked.pop()
+            now = next_command
+            schedule.launched_command(now)
+            commands.append(now)
+        else:
+            now = max(now, next_post)
+            schedule.launched(plan.order[0], now)
+            launched.append((now, plan.order[0]))
+    return launched, commands
+
+
+@given(
+    rate=RATES,
+    rates=st.lists(RATES, min_size=1, max_size=3),
+    asked=st.lists(st.floats(0.0, 10.0), max_size=60),
+)
+def test_commands_and_campaigns_together_never_exceed_the_account(
+    rate: float, rates: list[float], asked: list[float]
+) -> None:
+    schedule = make_schedule(rate, **dict(zip("abc", rates, strict=False)))
+    active = [A, B, C][: len(rates)]
+    launched, commands = launch_with_commands(schedule, active=active, command_at=asked, until=20.0)
+    assert most_in_a_second(sorted([at for at, _ in launched] + commands)) <= rate * 1.05 + 1
+    for campaign_id, own in zip(active, rates, strict=False):
+        assert most_in_a_second([at for at, key in launched if key == campaign_id]) <= own * 1.05 + 2
+
+
+@given(gaps=st.lists(st.floats(0.3, 3.0), max_size=60))
+def test_a_campaign_with_room_beside_it_loses_no_time_to_commands(gaps: list[float]) -> None:
+    """20/s of an account of 25/s, and at most three commands a second."""
+    schedule = make_schedule(25.0, a=20.0)
+    asked = list(accumulate(gaps))
+    launched, _ = launch_with_commands(schedule, active=[A], command_at=asked, until=60.0)
+    own = [at for at, _ in launched]
+    assert own[-1] - own[0] == pytest.approx((len(own) - 1) / 20, abs=0.1)
+
+
+def test_a_command_goes_in_the_accounts_next_slot_and_moves_all_alike() -> None:
+    schedule = make_schedule(10.0, a=10.0, b=10.0)
+    launched, commands = launch_with_commands(schedule, active=[A, B], command_at=[0.95] * 5, until=10.0)
+    assert commands == pytest.approx([1.0, 1.1, 1.2, 1.3, 1.4])
+    counts = Counter(key for _, key in launched)
+    assert counts[A] == pytest.approx(counts[B], abs=1)
+    assert counts.total() == pytest.approx(95, abs=2)
+
+
+def test_a_plan_leaves_room_for_waiting_commands() -> None:
+    schedule = make_schedule(10.0, a=10.0)
+    plan = schedule.plan(0.0, lead=NEVER, window=0.5, pending=(), active=[A], commands=3)
+    assert plan.first_slot == pytest.approx(0.3)
+    assert plan.account_next_slot == pytest.approx(0.3 + len(plan.order) / 10)
+    assert schedule.command_slot == 0.0

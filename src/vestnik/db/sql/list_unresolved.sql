@@ -1,5 +1,8 @@
 -- Channels whose Telegram address this account does not have although something is to be posted there: by commands,
 -- which come first because somebody waits for them, or by queued jobs of running campaigns.
+-- What is missing is materialized before the channels are joined: from the channels' side the planner takes those
+-- without an address for one row, while the channels of other accounts are thousands, and read the jobs for each
+-- of them (a minute for 10,000 channels of four accounts; 10 ms so).
 WITH wanted AS (
     SELECT k.channel_id, true AS by_command, false AS by_campaign
     FROM public.account_commands k
@@ -9,11 +12,16 @@ WITH wanted AS (
     FROM public.campaigns c
     JOIN public.jobs j ON j.campaign_id = c.id AND j.status = 'QUEUED'
     WHERE c.account_id = :account_id AND c.status = 'RUNNING'
+), missing AS MATERIALIZED (
+    SELECT w.channel_id, bool_or(w.by_command) AS by_command, bool_or(w.by_campaign) AS by_campaign
+    FROM wanted w
+    WHERE NOT EXISTS (
+        SELECT FROM public.channel_peers p
+        WHERE p.account_id = :account_id AND p.channel_id = w.channel_id
+          AND (NOT p.is_active OR p.access_hash IS NOT NULL))
+    GROUP BY w.channel_id
 )
-SELECT ch.id AS channel_id, ch.username, ch.tg_id, bool_or(w.by_campaign) AS is_of_campaign
-FROM wanted w
-JOIN public.channels ch ON ch.id = w.channel_id AND ch.is_active
-LEFT JOIN public.channel_peers p ON p.account_id = :account_id AND p.channel_id = ch.id
-WHERE coalesce(p.is_active, true) AND p.access_hash IS NULL
-GROUP BY ch.id
-ORDER BY bool_or(w.by_command) DESC, ch.id
+SELECT ch.id AS channel_id, ch.username, ch.tg_id, m.by_campaign AS is_of_campaign
+FROM missing m
+JOIN public.channels ch ON ch.id = m.channel_id AND ch.is_active
+ORDER BY m.by_command DESC, ch.id

@@ -1,0 +1,158 @@
+"""One sender per account, whoever starts, stops, dies or freezes."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.integration.delivery.rig import Rig, RunningWorker
+from vestnik.domain.ids import AccountId
+from vestnik.simulator.posts import count_most_in_window
+
+
+async def read_lease(rig: Rig, account_id: AccountId) -> tuple[str, int]:
+    row = await rig.stage.one("SELECT * FROM account_leases WHERE account_id = :id", id=account_id)
+    return str(row.holder), int(row.epoch)
+
+
+async def find_holder(rig: Rig, account_id: AccountId) -> RunningWorker:
+    holder, _ = await read_lease(rig, account_id)
+    (found,) = [worker for worker in rig.workers if worker.holder == holder]
+    return found
+
+
+async def test_of_two_workers_one_sends(rig: Rig, account_id: AccountId) -> None:
+    await rig.stage.add_channels(30)
+    await rig.start_worker()
+    await rig.start_worker()
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    await rig.finish(campaign_id)
+    rig.check_each_once(30)
+    rows = await rig.stage.execute("SELECT DISTINCT claim_epoch FROM jobs")
+    assert len(rows) == 1
+    assert rig.server.simulator.summarize().max_connections_per_account[str(account_id)] == 1
+
+
+async def test_a_stopped_worker_hands_over_within_a_second(rig: Rig, account_id: AccountId) -> None:
+    await rig.stage.add_channels(80)
+    await rig.start_worker()
+    await rig.start_worker()
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    await rig.wait_for_posts(20)
+    first = await find_holder(rig, account_id)
+    asked = time.monotonic()
+    await first.stop()
+    assert time.monotonic() - asked < 1.0
+    assert (await rig.stage.count_jobs(campaign_id)).get("SENDING", 0) == 0 or (
+        await find_holder(rig, account_id) is not first
+    )
+    await rig.finish(campaign_id)
+    rig.check_each_once(80)
+    gap = max(later - earlier for earlier, later in zip(rig.arrivals, rig.arrivals[1:], strict=False))
+    assert gap < 1.0
+    assert rig.most_in_a_second <= 43
+    assert rig.server.simulator.summarize().max_connections_per_account[str(account_id)] == 1
+
+
+async def test_a_dead_workers_accounts_are_taken_over_when_its_lease_ends(
+    rig: Rig, account_id: AccountId
+) -> None:
+    await rig.stage.add_channels(80)
+    await rig.start_worker()
+    await rig.start_worker()
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    await rig.wait_for_posts(20)
+    died = time.monotonic()
+    await (await find_holder(rig, account_id)).kill()
+    before = len(rig.posts)
+    await rig.finish(campaign_id)
+    rig.check_each_once(80)
+    assert rig.arrivals[before] - died < 2.0 + 1.0  # lease + 1 s
+    assert rig.most_in_a_second <= 43
+
+
+async def test_a_stopped_worker_leaves_nothing_behind(rig: Rig, account_id: AccountId) -> None:
+    await rig.stage.add_channels(60)
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    worker = await rig.start_worker()
+    await rig.wait_for_posts(15)
+    await worker.stop()
+    posted = len(rig.posts)
+    assert await rig.stage.count_jobs(campaign_id) == {"SENT": posted, "QUEUED": 60 - posted}
+    rows = await rig.stage.execute("SELECT maybe_sent FROM jobs WHERE status = 'QUEUED' AND claims > 0")
+    assert not any(row.maybe_sent for row in rows)
+    assert await rig.stage.ledger.acquire_lease(account_id, "anyone", timedelta(seconds=2)) is not None
+    left = [task for task in asyncio.all_tasks() if "vestnik/delivery" in repr(task)]
+    assert left == []
+
+
+async def test_a_stop_does_not_wait_for_answers_that_do_not_come(rig: Rig, account_id: AccountId) -> None:
+    await rig.stage.add_channels(20)
+    simulator = rig.server.simulator
+    simulator.options = type(simulator.options)(latency=30.0)
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    simulator.options = type(simulator.options)()
+    worker = await rig.start_worker(call_timeout_seconds=30.0)
+    await rig.wait_for_posts(3)
+    simulator.options = type(simulator.options)(latency=30.0)
+    await rig.wait_for_posts(6)
+    asked = time.monotonic()
+    await worker.stop()
+    assert time.monotonic() - asked < 1.3
+    rows = await rig.stage.execute("SELECT 1 FROM jobs WHERE status = 'QUEUED' AND maybe_sent")
+    assert len(rows) >= 3
+    simulator.options = type(simulator.options)()
+    await rig.start_worker()
+    await rig.finish(campaign_id)
+    rig.check_each_once(20)
+
+
+async def test_a_worker_that_lost_its_lease_sends_nothing_more(rig: Rig, account_id: AccountId) -> None:
+    await rig.stage.add_channels(60)
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    await rig.start_worker()
+    await rig.wait_for_posts(10)
+    await rig.stage.execute(
+        "UPDATE account_leases SET holder = 'another', epoch = epoch + 1,"
+        " lease_until = clock_timestamp() + interval '3 seconds' WHERE account_id = :id",
+        id=account_id,
+    )
+    await asyncio.sleep(0.8)  # the claimed ones, or until it asks for its lease at a third of its length
+    await rig.stay_silent(1.5)
+    await rig.finish(campaign_id)
+    rig.check_each_once(60)
+
+
+async def test_a_frozen_worker_that_wakes_asks_for_its_lease_first(rig: Rig, account_id: AccountId) -> None:
+    await rig.stage.add_channels(40)
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    await rig.start_worker()
+    await rig.wait_for_posts(10)
+    _, epoch = await read_lease(rig, account_id)
+    time.sleep(2.2)  # noqa: ASYNC251 - the whole process stands still
+    woken = time.monotonic()
+    before = len(rig.posts)
+    await rig.finish(campaign_id)
+    rig.check_each_once(40)
+    rows = await rig.stage.execute("SELECT DISTINCT claim_epoch FROM jobs ORDER BY 1")
+    assert len(rows) == 2
+    assert rows[0].claim_epoch == epoch
+    late = [at for at in rig.arrivals[before:] if at < woken + 0.02]
+    assert late == []
+
+
+@pytest.mark.parametrize("rate", [2, 40])
+async def test_a_restart_is_no_burst(rig: Rig, rate: int) -> None:
+    account_id = await rig.stage.add_account(rate=rate)
+    await rig.stage.add_channels(6 if rate < 10 else 60)
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    worker = await rig.start_worker()
+    await rig.wait_for_posts(2)
+    await worker.stop()
+    await rig.start_worker()
+    await rig.finish(campaign_id)
+    assert count_most_in_window(rig.arrivals) <= rate * 1.05 + 1
+    gaps = [later - earlier for earlier, later in zip(rig.arrivals, rig.arrivals[1:], strict=False)]
+    if rate < 10:
+        assert min(gaps) > 1 / rate - 0.06

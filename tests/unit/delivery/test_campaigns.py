@@ -1,0 +1,135 @@
+"""What a lane remembers of its campaigns between two looks at the database."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from vestnik.db.ledger import ClaimedJob, RunningCampaign
+from vestnik.delivery.campaigns import CURSOR_RESET_AFTER, DRY_FOR, CampaignBook, LaneCampaign
+from vestnik.domain.ids import CampaignId, ChannelId, JobId
+from vestnik.domain.transport import Content, Peer
+
+KEY = CampaignId(UUID(int=1))
+NOW = 1000.0
+RUNNING = RunningCampaign(
+    campaign_id=KEY,
+    rate=20.0,
+    retry_limit=3,
+    revision=1,
+    is_expanded=True,
+    queued=100,
+    sending=0,
+    next_slot_in=timedelta(),
+    next_return_in=None,
+)
+
+
+def make_campaign(*, queued: int = 100) -> LaneCampaign:
+    return LaneCampaign(
+        campaign_id=KEY,
+        content=Content(text="Hello"),
+        retry_limit=3,
+        rate=20.0,
+        revision=1,
+        queued=queued,
+        is_expanded=True,
+        is_prepared=True,
+        cursor_reset_at=NOW,
+    )
+
+
+def make_jobs(*numbers: int, is_fresh: bool = True) -> list[ClaimedJob]:
+    return [
+        ClaimedJob(
+            job_id=JobId(number),
+            campaign_id=KEY,
+            channel_id=ChannelId(UUID(int=number)),
+            random_id=number,
+            peer=Peer(tg_id=1, access_hash=1),
+            attempts=0,
+            claims=1,
+            claim_epoch=1,
+            was_maybe_sent=False,
+            error_code=None,
+            is_fresh=is_fresh,
+        )
+        for number in numbers
+    ]
+
+
+def test_a_claim_moves_the_cursor_behind_its_fresh_jobs_only() -> None:
+    campaign = make_campaign()
+    campaign.note_claim(3, [*make_jobs(5, 7), *make_jobs(9, is_fresh=False)], NOW)
+    assert (campaign.cursor, campaign.queued) == (7, 97)
+    assert campaign.is_claimable(NOW)
+
+
+def test_a_claim_that_finds_too_little_rests_and_then_looks_from_the_beginning() -> None:
+    campaign = make_campaign()
+    campaign.note_claim(3, make_jobs(5), NOW)
+    assert campaign.cursor == 5
+    assert not campaign.is_claimable(NOW + DRY_FOR / 2)
+    assert campaign.is_claimable(NOW + DRY_FOR)
+    campaign.note_claim(3, [], NOW + CURSOR_RESET_AFTER + 0.1)
+    assert campaign.cursor == 0
+    assert not campaign.is_claimable(NOW + CURSOR_RESET_AFTER + 0.2)
+
+
+def test_a_job_that_comes_back_ends_the_rest() -> None:
+    campaign = make_campaign(queued=0)
+    campaign.note_claim(3, [], NOW)
+    campaign.note_returned(1)
+    assert campaign.is_claimable(NOW)
+
+
+def test_a_job_that_is_due_soon_shortens_the_rest() -> None:
+    campaign = make_campaign()
+    campaign.note_claim(3, [], NOW)
+    due = replace(RUNNING, next_return_in=timedelta(seconds=0.3))
+    campaign.update(due, NOW, counted_at_rest=True)
+    assert not campaign.is_claimable(NOW + 0.2)
+    assert campaign.is_claimable(NOW + 0.3)
+
+
+def test_a_count_taken_beside_a_claim_never_says_that_nothing_is_left() -> None:
+    """The database counted after the claim of 50, whose answer comes later and is subtracted again."""
+    campaign = make_campaign(queued=100)
+    campaign.update(replace(RUNNING, queued=50), NOW, counted_at_rest=False)
+    campaign.note_claim(50, make_jobs(*range(1, 51)), NOW)
+    assert campaign.queued == 50
+    campaign.update(replace(RUNNING, queued=0), NOW, counted_at_rest=True)
+    assert campaign.queued == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs_sweep"),
+    [
+        ({}, False),
+        ({"queued": 0}, True),
+        ({"queued": 0, "sending": 1}, False),
+        ({"is_expanded": False}, True),
+    ],
+)
+def test_a_campaign_that_seems_done_or_unexpanded_is_looked_at(
+    changes: dict[str, int], needs_sweep: bool
+) -> None:
+    campaign = make_campaign()
+    campaign.update(replace(RUNNING, **changes), NOW, counted_at_rest=True)  # type: ignore[arg-type]
+    assert campaign.needs_sweep is needs_sweep
+
+
+def test_peers_that_change_make_every_campaign_wait_for_its_preparation() -> None:
+    book = CampaignBook({KEY: make_campaign()})
+    version = book.peers_version
+    book.unprepare()
+    assert not book[KEY].is_claimable(NOW)
+    assert book.needy == [book[KEY]]
+    assert book.peers_version != version
+
+
+def test_returns_of_campaigns_that_are_gone_are_nobodys() -> None:
+    book = CampaignBook()
+    book.note_returned([(KEY, 3)])
+    assert book == {}
