@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
+from statistics import median
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +17,7 @@ from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.states import HoldScope
 from vestnik.simulator.faults import Fault, FaultKind
 from vestnik.simulator.options import RandomIdAnswer
+from vestnik.simulator.posts import count_most_in_window
 
 SEND = "messages.sendMessage"
 FIRST = "@first_00001"
@@ -107,8 +110,8 @@ class TestBesideACampaign:
     async def test_it_takes_the_next_slot_and_the_campaign_keeps_its_pace(
         self, rig: Rig, account_id: AccountId, channels: list[ChannelId]
     ) -> None:
-        """The campaign wants 20/s of the account's 25/s, and commands take 4/s."""
-        account_id = await rig.stage.add_account(rate=25)
+        """The campaign wants 20/s of the account's 40/s, and commands take up to 10/s."""
+        account_id = await rig.stage.add_account(rate=40)
         sender = Sender(rig.stage.engine, account_id)
         await rig.stage.add_channels(80, "second")
         await start_worker(rig)
@@ -124,8 +127,11 @@ class TestBesideACampaign:
         await rig.finish(campaign_id)
         rig.check_each_once(92)
         own = [post.arrived_monotonic for post in rig.posts if post.text == "campaign"]
-        assert own[-1] - own[0] == pytest.approx(79 / 20, rel=0.03)
-        assert rig.most_in_a_second <= 25 * 1.05 + 1
+        # A busy machine stalls, which is never caught up; between stalls the pace is exact.
+        assert median(later - earlier for earlier, later in pairwise(own)) == pytest.approx(1 / 20, rel=0.05)
+        assert own[-1] - own[0] == pytest.approx(79 / 20, rel=0.2)
+        assert count_most_in_window(own) <= 20 * 1.05 + 2
+        assert rig.most_in_a_second <= 40 * 1.05 + 1
         assert max(delays) < 0.3
 
     async def test_a_full_account_serves_it_before_the_campaign(

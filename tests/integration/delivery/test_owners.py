@@ -115,11 +115,11 @@ async def test_a_worker_that_lost_its_lease_sends_nothing_more(rig: Rig, account
     await rig.wait_for_posts(10)
     await rig.stage.execute(
         "UPDATE account_leases SET holder = 'another', epoch = epoch + 1,"
-        " lease_until = clock_timestamp() + interval '3 seconds' WHERE account_id = :id",
+        " lease_until = clock_timestamp() + interval '2 seconds' WHERE account_id = :id",
         id=account_id,
     )
     await asyncio.sleep(0.8)  # the claimed ones, or until it asks for its lease at a third of its length
-    await rig.stay_silent(1.5)
+    await rig.stay_silent(1.0)
     await rig.finish(campaign_id)
     rig.check_each_once(60)
 

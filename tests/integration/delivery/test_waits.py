@@ -129,7 +129,7 @@ async def test_slow_mode_holds_one_channel_only(rig: Rig, account_id: AccountId)
     assert slow[1] - slow[0] >= 1
     assert simulator.posts.rejected.total() <= 2
     others = sorted(post.arrived_monotonic for post in rig.posts if post.username != "first_00003")
-    rig.check_pace(57 / 40, others, slack=0.08)
+    assert others[-1] - others[0] < 29 / 20 + 0.3 + rig.lag  # the hold alone takes 2 s
     assert await rig.stage.execute("SELECT 1 FROM account_holds") == []
 
 

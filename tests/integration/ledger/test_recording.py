@@ -1,12 +1,15 @@
 """Results: written once, for the claim they belong to, and with everything that follows from them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.integration.ledger.conftest import Scene
 from tests.support.stage import Stage, make_result
+from vestnik.db.engine import open_session
 from vestnik.db.ledger import FAILURES_TO_DEACTIVATE
+from vestnik.db.transitions import cancel_campaign
 from vestnik.domain.outcomes import Deactivation
 from vestnik.domain.states import HoldScope, JobStatus, PauseReason
 
@@ -270,3 +273,25 @@ async def test_whatever_an_error_says_can_be_recorded(scene: Scene, message: str
     (job,) = await scene.claim()
     await scene.stage.ledger.record([make_result(job, FAILED, error_code="X", error_message=message)])
     assert (await scene.stage.read_job(job.job_id)).status == "FAILED"
+
+
+async def _wait_until_blocked(stage: Stage) -> None:
+    """Returns when some statement waits for a lock."""
+    async with asyncio.timeout(10):
+        while not (
+            await stage.one("SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        ).n:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_late_success_after_a_cancel_at_the_same_moment_keeps_the_counters(scene: Scene) -> None:
+    """The cancel commits while the result waits for the campaign's row, whose counters it read before."""
+    job, *rest = await scene.claim(3)
+    await scene.stage.ledger.record([make_result(item, QUEUED) for item in [job, *rest]])
+    async with open_session(scene.stage.engine) as session:
+        await cancel_campaign(session, scene.campaign_id)
+        recording = asyncio.create_task(scene.stage.ledger.record([make_result(job, SENT)]))
+        await _wait_until_blocked(scene.stage)
+    (recorded,) = await recording
+    assert recorded.status is SENT
+    assert await scene.counts() == {"SENT": 1, "CANCELLED": 9}

@@ -65,11 +65,19 @@ WITH lease AS MATERIALIZED (
               d.maybe_sent AS was_maybe_sent
 ), delta AS (
     SELECT campaign_id, count(*)::int AS n FROM claimed GROUP BY campaign_id
+), counter AS MATERIALIZED (
+    -- Locked first, and all counters taken from here: an UPDATE checks constraints on the row of its snapshot before
+    -- it notices that another transaction has changed that row meanwhile.
+    SELECT p.* FROM public.campaign_progress p
+    WHERE p.campaign_id IN (SELECT campaign_id FROM delta)
+    ORDER BY p.campaign_id
+    FOR NO KEY UPDATE
 ), progress AS (
     UPDATE public.campaign_progress p
-    SET queued = p.queued - d.n, sending = p.sending + d.n, version = p.version + 1,
+    SET total = x.total, queued = x.queued - d.n, sending = x.sending + d.n, sent = x.sent, failed = x.failed,
+        cancelled = x.cancelled, version = x.version + 1,
         updated_at = clock_timestamp()
-    FROM delta d
+    FROM delta d JOIN counter x ON x.campaign_id = d.campaign_id
     WHERE p.campaign_id = d.campaign_id
 ), campaign_slots AS (
     UPDATE public.campaigns c

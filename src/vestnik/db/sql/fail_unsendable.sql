@@ -42,12 +42,21 @@ WITH campaign AS MATERIALIZED (
     FROM locked l
     WHERE j.id = l.id
     RETURNING j.id
+), counter AS MATERIALIZED (
+    -- Locked first, and all counters taken from here: an UPDATE checks constraints on the row of its snapshot before
+    -- it notices that another transaction has changed that row meanwhile.
+    SELECT p.* FROM public.campaign_progress p
+    WHERE p.campaign_id = :campaign_id AND EXISTS (SELECT 1 FROM moved)
+    ORDER BY p.campaign_id
+    FOR NO KEY UPDATE
 ), progress AS (
     UPDATE public.campaign_progress p
     -- Nothing was sent, so the error-rate brake does not count these.
-    SET queued = p.queued - m.n, failed = p.failed + m.n, brake_failed = p.brake_failed + m.n, version = p.version + 1, updated_at = clock_timestamp()
-    FROM (SELECT count(*)::int AS n FROM moved) m
-    WHERE p.campaign_id = :campaign_id AND m.n > 0
+    SET total = x.total, queued = x.queued - m.n, sending = x.sending, sent = x.sent, failed = x.failed + m.n,
+        cancelled = x.cancelled, brake_failed = x.brake_failed + m.n,
+        version = x.version + 1, updated_at = clock_timestamp()
+    FROM counter x CROSS JOIN (SELECT count(*)::int AS n FROM moved) m
+    WHERE p.campaign_id = x.campaign_id AND m.n > 0
     RETURNING p.campaign_id, p.queued, p.sending, m.n
 ), finished AS (
     UPDATE public.campaigns c

@@ -54,17 +54,24 @@ WITH result AS MATERIALIZED (
             - count(*) FILTER (WHERE old_status = 'CANCELLED'))::int AS cancelled,
            (count(*) FILTER (WHERE old_status = 'SENDING'))::int AS left_sending
     FROM decided GROUP BY campaign_id
+), counter AS MATERIALIZED (
+    -- Locked first, and all counters taken from here: an UPDATE checks constraints on the row of its snapshot before
+    -- it notices that another transaction has changed that row meanwhile.
+    SELECT p.* FROM public.campaign_progress p
+    WHERE p.campaign_id IN (SELECT campaign_id FROM delta)
+    ORDER BY p.campaign_id
+    FOR NO KEY UPDATE
 ), progress AS (
     UPDATE public.campaign_progress p
-    SET queued = p.queued + d.queued, sending = p.sending - d.left_sending, sent = p.sent + d.sent,
-        failed = p.failed + d.failed, cancelled = p.cancelled + d.cancelled, version = p.version + 1,
+    SET total = x.total, queued = x.queued + d.queued, sending = x.sending - d.left_sending, sent = x.sent + d.sent,
+        failed = x.failed + d.failed, cancelled = x.cancelled + d.cancelled, version = x.version + 1,
         updated_at = clock_timestamp(),
         minute_started_at = date_trunc('minute', clock_timestamp()),
-        minute_sent = d.sent + CASE WHEN p.minute_started_at = date_trunc('minute', clock_timestamp())
-            THEN p.minute_sent ELSE 0 END,
-        previous_minute_sent = CASE date_trunc('minute', clock_timestamp()) - p.minute_started_at
-            WHEN interval '0' THEN p.previous_minute_sent WHEN interval '1 minute' THEN p.minute_sent ELSE 0 END
-    FROM delta d
+        minute_sent = d.sent + CASE WHEN x.minute_started_at = date_trunc('minute', clock_timestamp())
+            THEN x.minute_sent ELSE 0 END,
+        previous_minute_sent = CASE date_trunc('minute', clock_timestamp()) - x.minute_started_at
+            WHEN interval '0' THEN x.previous_minute_sent WHEN interval '1 minute' THEN x.minute_sent ELSE 0 END
+    FROM delta d JOIN counter x ON x.campaign_id = d.campaign_id
     WHERE p.campaign_id = d.campaign_id
     RETURNING p.campaign_id, p.queued, p.sending, p.sent - p.brake_sent AS sent, p.failed - p.brake_failed AS failed
 ), peer AS MATERIALIZED (

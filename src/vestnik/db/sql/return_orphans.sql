@@ -38,10 +38,17 @@ WITH lease AS MATERIALIZED (
            (count(*) FILTER (WHERE new_status = 'FAILED'))::int AS failed,
            (count(*) FILTER (WHERE new_status = 'CANCELLED'))::int AS cancelled
     FROM moved GROUP BY campaign_id
+), counter AS MATERIALIZED (
+    -- Locked first, and all counters taken from here: an UPDATE checks constraints on the row of its snapshot before
+    -- it notices that another transaction has changed that row meanwhile.
+    SELECT p.* FROM public.campaign_progress p
+    WHERE p.campaign_id IN (SELECT campaign_id FROM delta)
+    ORDER BY p.campaign_id
+    FOR NO KEY UPDATE
 )
 UPDATE public.campaign_progress p
-SET sending = p.sending - d.n, queued = p.queued + d.queued, failed = p.failed + d.failed,
-    cancelled = p.cancelled + d.cancelled, version = p.version + 1, updated_at = clock_timestamp()
-FROM delta d
+SET total = x.total, sending = x.sending - d.n, queued = x.queued + d.queued, sent = x.sent, failed = x.failed + d.failed,
+    cancelled = x.cancelled + d.cancelled, version = x.version + 1, updated_at = clock_timestamp()
+FROM delta d JOIN counter x ON x.campaign_id = d.campaign_id
 WHERE p.campaign_id = d.campaign_id
 RETURNING p.campaign_id, d.n
