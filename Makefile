@@ -15,7 +15,7 @@ vestnik: setup
 	@$(UV) run --frozen --no-sync vestnik $(ARGS)
 
 test: setup
-	@$(UV) run --frozen --no-sync pytest $(ARGS)
+	@$(UV) run --frozen --no-sync pytest -n 4 --dist worksteal $(ARGS)
 
 check: setup
 	$(UV) lock --check

@@ -131,15 +131,14 @@ async def test_a_frozen_worker_that_wakes_asks_for_its_lease_first(rig: Rig, acc
     await rig.wait_for_posts(10)
     _, epoch = await read_lease(rig, account_id)
     time.sleep(2.2)  # noqa: ASYNC251 - the whole process stands still
-    woken = time.monotonic()
     before = len(rig.posts)
     await rig.finish(campaign_id)
     rig.check_each_once(40)
-    rows = await rig.stage.execute("SELECT DISTINCT claim_epoch FROM jobs ORDER BY 1")
+    rows = await rig.stage.execute("SELECT claim_epoch, count(*) AS n FROM jobs GROUP BY 1 ORDER BY 1")
     assert len(rows) == 2
     assert rows[0].claim_epoch == epoch
-    late = [at for at in rig.arrivals[before:] if at < woken + 0.02]
-    assert late == []
+    # One post may have been on the wire when everything stood still; the rest of the backlog went back unsent.
+    assert rows[0].n <= before + 1
 
 
 @pytest.mark.parametrize("rate", [2, 40])
