@@ -20,7 +20,7 @@ from vestnik.db.transitions import expand_campaign
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
 from vestnik.domain.outcomes import JobResult
 from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
-from vestnik.domain.transport import Content, Peer
+from vestnik.domain.transport import Content, Identity, Peer
 
 BRAKE_RESULTS = 20
 """Results since the last start or resume below which the error-rate brake judges nothing."""
@@ -369,6 +369,12 @@ class Ledger(StatementRunner):
             scope=scope.value,
             duration=duration,
             reason=clean_text(reason),
+        )
+
+    async def note_identity(self, account_id: AccountId, identity: Identity) -> None:
+        """Keep who Telegram says the account is, for the operator to see."""
+        await self.fetch(
+            "note_identity", account_id=account_id, tg_user_id=identity.tg_id, tg_name=identity.name
         )
 
     async def block_account(self, account_id: AccountId, state: AccountState, reason: str) -> None:

@@ -24,7 +24,7 @@ from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, JobStatus
-from vestnik.domain.transport import Content, Transport, TransportFactory
+from vestnik.domain.transport import Content, Identity, Transport, TransportFactory
 
 
 class Lane:
@@ -62,6 +62,7 @@ class Lane:
             may_connect=self._gate.is_open,
             on_change=self._note_link_changed,
             on_error=self._judge.judge_account_error,
+            on_identity=self._note_identity,
         )
         self._desk = CommandDesk(
             CommandLedger(ledger),
@@ -310,6 +311,9 @@ class Lane:
         await self._dispatcher.wait_for_claim()
 
     # -- what the parts report ------------------------------------------------------------------------------
+
+    def _note_identity(self, identity: Identity) -> None:
+        self._recorder.put_action(lambda: self._ledger.note_identity(self._account_id, identity))
 
     def _note_link_changed(self) -> None:
         if self._book.needy:

@@ -8,7 +8,7 @@ import structlog
 from vestnik.delivery.waiting import back_off
 from vestnik.domain.ids import AccountId
 from vestnik.domain.states import AccountKind
-from vestnik.domain.transport import ErrorClass, Transport, TransportError, TransportFactory
+from vestnik.domain.transport import ErrorClass, Identity, Transport, TransportError, TransportFactory
 
 log = structlog.get_logger()
 
@@ -29,6 +29,7 @@ class Link:
         may_connect: Callable[[], bool],
         on_change: Callable[[], None],
         on_error: Callable[[TransportError], None],
+        on_identity: Callable[[Identity], None],
     ) -> None:
         self._factory = factory
         self._account_id = account_id
@@ -36,6 +37,7 @@ class Link:
         self._may_connect = may_connect
         self._on_change = on_change
         self._on_error = on_error
+        self._on_identity = on_identity
         self._transport: Transport | None = None
         self._broken = asyncio.Event()
 
@@ -84,6 +86,7 @@ class Link:
                 self._on_error(error)
             return False
         log.info("link.connected", account_id=str(self._account_id), tg_id=identity.tg_id)
+        self._on_identity(identity)
         self._on_change()
         return True
 

@@ -176,3 +176,13 @@ async def test_a_large_audience_is_expanded_while_it_is_delivered(
     await rig.start_worker()
     await rig.finish(campaign_id)
     rig.check_each_once(50)
+
+
+async def test_the_operator_sees_who_telegram_says_the_account_is(rig: Rig, account_id: AccountId) -> None:
+    await rig.stage.add_channels(1)
+    campaign_id = await rig.stage.add_campaign(account_id)
+    await rig.start_worker()
+    await rig.finish(campaign_id)
+    row = await rig.stage.one("SELECT tg_user_id, tg_name FROM accounts WHERE id = :id", id=account_id)
+    assert row.tg_user_id > 0
+    assert row.tg_name
