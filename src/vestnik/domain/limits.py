@@ -6,4 +6,4 @@ MAX_CAPTION_UTF16 = 1024
 
 def count_utf16(text: str) -> int:
     """The length of a text in UTF-16 units: characters beyond the basic plane count twice."""
-    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

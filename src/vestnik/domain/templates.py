@@ -15,7 +15,7 @@ def check_text(value: str, *, field: str = "text") -> str:
     Raises InvalidInputError for a text that Telegram would refuse.
     """
     text = value.replace("\r\n", "\n").replace("\r", "\n")
-    if all(unicodedata.category(character) in _INVISIBLE for character in text):
+    if is_blank(text):
         raise InvalidInputError(f"the {field} is empty or only blanks: there is nothing to post", field=field)
     if "\0" in text:
         raise InvalidInputError(
@@ -31,3 +31,8 @@ def check_text(value: str, *, field: str = "text") -> str:
             field=field,
         )
     return text
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader would see nothing of it."""
+    return all(unicodedata.category(character) in _INVISIBLE for character in text)

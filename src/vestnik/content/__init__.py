@@ -1,0 +1,64 @@
+"""What is posted: text, formatting, limits and variables. Pure: no Telegram client, no database, no clock.
+
+A source (`compile_template`, in HTML, Markdown or plain) becomes a `Template`, which is checked when it is saved
+(`check_template`) and filled for each channel (`render`). The result is a `FormattedText`: a text and entities
+with offsets in UTF-16 units, which is checked for its channel (`check_length`), shown (`render_preview_html`) and
+sent. Both can be stored (`template_to_json`, `formatted_to_json`).
+
+What is wrong is an InvalidInputError; a MarkupError is one that also knows line and column. Nothing that Telegram
+would drop from a text passes in silence. Its facts come from core.telegram.org/bots/api#formatting-options,
+core.telegram.org/api/entities and TDLib's source (td/telegram/MessageEntity.cpp, misc.cpp).
+"""
+
+from vestnik.content.entities import EntityType, FormattedText, MessageEntity
+from vestnik.content.errors import MarkupError
+from vestnik.content.limits import CAPTION, MAX_ENTITIES, TEXT, Limit, check_length, count_units
+from vestnik.content.markdown import parse_markdown
+from vestnik.content.modes import ParseMode, compile_template, parse_plain, read_parse_mode
+from vestnik.content.normalising import normalise
+from vestnik.content.preview import render_preview_html
+from vestnik.content.serialising import (
+    entity_to_json,
+    formatted_from_json,
+    formatted_to_json,
+    template_from_json,
+    template_to_json,
+)
+from vestnik.content.source import MAX_SOURCE_LENGTH
+from vestnik.content.telegram_html import parse_html
+from vestnik.content.templates import Template, check_template, measure, render
+from vestnik.content.variables import Values, Variable, list_variables
+
+__all__ = [
+    "CAPTION",
+    "MAX_ENTITIES",
+    "MAX_SOURCE_LENGTH",
+    "TEXT",
+    "EntityType",
+    "FormattedText",
+    "Limit",
+    "MarkupError",
+    "MessageEntity",
+    "ParseMode",
+    "Template",
+    "Values",
+    "Variable",
+    "check_length",
+    "check_template",
+    "compile_template",
+    "count_units",
+    "entity_to_json",
+    "formatted_from_json",
+    "formatted_to_json",
+    "list_variables",
+    "measure",
+    "normalise",
+    "parse_html",
+    "parse_markdown",
+    "parse_plain",
+    "read_parse_mode",
+    "render",
+    "render_preview_html",
+    "template_from_json",
+    "template_to_json",
+]
