@@ -8,18 +8,15 @@ import argparse
 import asyncio
 import json
 import logging
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import structlog
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from vestnik.db.embedded import EmbeddedPostgres
-from vestnik.db.engine import make_engine, open_session, parse_database_url
-from vestnik.db.schema import upgrade_schema
+from benchmarks.system import open_database
+from vestnik.db.engine import make_engine, open_session
 from vestnik.db.transitions import start_campaign
 from vestnik.domain.ids import CampaignId
 from vestnik.settings import load_settings
@@ -136,12 +133,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        EmbeddedPostgres(Path(folder) / "data", stop_on_exit=True) as server,
-    ):
-        url = parse_database_url(server.url)
-        upgrade_schema(url)
+    with open_database() as (_, url):
         print(json.dumps(asyncio.run(measure(url, options))))
 
 

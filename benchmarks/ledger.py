@@ -8,19 +8,17 @@ import argparse
 import asyncio
 import json
 import statistics
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import psutil
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from vestnik.db.embedded import EmbeddedPostgres
-from vestnik.db.engine import make_engine, open_session, parse_database_url
-from vestnik.db.ledger import CampaignClaim, Lease, Ledger
-from vestnik.db.schema import upgrade_schema
+from benchmarks.system import open_database
+from vestnik.db.engine import make_engine, open_session
+from vestnik.db.leases import Lease
+from vestnik.db.ledger import CampaignClaim, Ledger
 from vestnik.db.transitions import start_campaign
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.domain.outcomes import judge_success
@@ -78,9 +76,9 @@ async def drain(
         figures.append((claimed - started, recorded - claimed, process.memory_info().rss))
 
 
-async def measure(url: str, jobs: int, batch: int) -> dict[str, object]:
+async def measure(url: URL, jobs: int, batch: int) -> dict[str, object]:
     """Prepare, drain, and compare the first with the last twentieth."""
-    engine = make_engine(parse_database_url(url), name="benchmark")
+    engine = make_engine(url, name="benchmark")
     try:
         account_id, campaign_id = await prepare(engine, jobs)
         ledger = Ledger(engine)
@@ -115,12 +113,8 @@ def main() -> None:
         "--batch", type=int, default=50, help="jobs per claim; 50 is a quarter of a second at 200/s"
     )
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        EmbeddedPostgres(Path(folder) / "data", stop_on_exit=True) as server,
-    ):
-        upgrade_schema(parse_database_url(server.url))
-        print(json.dumps(asyncio.run(measure(server.url, options.jobs, options.batch))))
+    with open_database() as (_, url):
+        print(json.dumps(asyncio.run(measure(url, options.jobs, options.batch))))
 
 
 if __name__ == "__main__":

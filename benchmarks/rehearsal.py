@@ -1,0 +1,113 @@
+"""What an operator does with campaigns, and what the simulator sees of it; for one simulated account.
+
+Instants are seconds of the machine's monotonic clock, which all its processes share.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from benchmarks.system import System
+from vestnik.db.engine import make_engine, open_session
+from vestnik.domain.actors import Actor
+from vestnik.domain.ids import CampaignId
+from vestnik.services import accounts, campaigns
+from vestnik.simulator.control import SimulatorControl
+from vestnik.simulator.posts import Post
+
+ACTOR = Actor.system("benchmark")
+ACCOUNT = "rehearsal"
+PAGE = 10_000
+
+
+class Rehearsal:
+    """Each change returns the instant just before its COMMIT, so that no figure is better than what was."""
+
+    def __init__(self, engine: AsyncEngine, control: SimulatorControl) -> None:
+        self._engine = engine
+        self.control = control
+        self._numbers = count(1)
+        self.attempts: list[float] = []
+        """When each request to post arrived, whatever became of it."""
+        self.posts: list[Post] = []
+
+    async def commit(self, act: Callable[[AsyncSession], Awaitable[object]]) -> float:
+        """Do something in one transaction."""
+        async with open_session(self._engine) as session:
+            await act(session)
+            await session.flush()
+            return time.monotonic()
+
+    async def set_account_rate(self, rate: float) -> None:
+        """Messages per second of the account over all its campaigns."""
+        await self.commit(lambda session: accounts.change_rate(session, ACTOR, ACCOUNT, str(rate)))
+
+    async def create(self, channels: int, rate: float) -> CampaignId:
+        """A draft that posts a text of its own to the first so many channels, which are the same for all."""
+        name = f"benchmark {next(self._numbers)}"
+        new = campaigns.NewCampaign(
+            name=name,
+            channels_file="\n".join(f"bench_{number:05d}" for number in range(channels)).encode(),
+            text=name,
+            rate=str(rate),
+            account=ACCOUNT,
+        )
+        async with open_session(self._engine) as session:
+            return CampaignId((await campaigns.create_campaign(session, ACTOR, new)).campaign.id)
+
+    async def start(self, campaign_id: CampaignId) -> float:
+        """Make the messages and let them go."""
+        return await self.commit(lambda session: campaigns.start_campaign(session, ACTOR, campaign_id))
+
+    async def pause(self, campaign_id: CampaignId) -> float:
+        """Stop sending until `resume`."""
+        return await self.commit(lambda session: campaigns.pause_campaign(session, ACTOR, campaign_id))
+
+    async def resume(self, campaign_id: CampaignId) -> float:
+        """Go on."""
+        return await self.commit(lambda session: campaigns.resume_campaign(session, ACTOR, campaign_id))
+
+    async def cancel(self, campaign_id: CampaignId) -> float:
+        """End it for good."""
+        return await self.commit(lambda session: campaigns.cancel_campaign(session, ACTOR, campaign_id))
+
+    async def change_rate(self, campaign_id: CampaignId, rate: float) -> float:
+        """Change the campaign's own pace."""
+        return await self.commit(
+            lambda session: campaigns.change_pace(session, ACTOR, campaign_id, rate=str(rate))
+        )
+
+    async def wait_for_posts(self, more: int, seconds: float) -> None:
+        """Wait for so many posts since the last look. Raises SystemExit after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.control.wait_for_posts(len(self.posts) + more)
+        except TimeoutError:
+            raise SystemExit(f"{more} posts were not there after {seconds:.0f} s") from None
+
+    async def look(self) -> None:
+        """Take over what the simulator has seen since the last look; best while nothing is being posted."""
+        while page := await self.control.list_attempts(first=len(self.attempts), limit=PAGE):
+            self.attempts += [attempt.arrived_monotonic for attempt in page]
+        while posts := await self.control.list_posts(first=len(self.posts), limit=PAGE):
+            self.posts += posts
+
+    def list_attempts(self, begin: float, end: float = math.inf) -> list[float]:
+        """When requests to post arrived between two instants, also those that were refused."""
+        return sorted(at for at in self.attempts if begin < at < end)
+
+
+@asynccontextmanager
+async def open_rehearsal(system: System) -> AsyncIterator[Rehearsal]:
+    """For the length of the block."""
+    engine = make_engine(system.url, name="benchmark", pool_size=1)
+    try:
+        async with await SimulatorControl.connect(system.endpoint) as control:
+            yield Rehearsal(engine, control)
+    finally:
+        await engine.dispose()

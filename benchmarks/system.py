@@ -1,0 +1,127 @@
+"""A database, a simulator and a worker, real processes of their own, for the length of a benchmark.
+
+They end with the benchmark, however that ends: the processes hold a pipe to it, the server's guard a lock.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+
+from vestnik.cli.child import CHILD_VARIABLE, HARD_STOP_SECONDS, NO_ENV_FILE_VARIABLE, SIMULATOR_VARIABLE
+from vestnik.cli.demo import drop_ignored_variables
+from vestnik.db.embedded import EmbeddedPostgres
+from vestnik.db.engine import parse_database_url
+from vestnik.db.schema import upgrade_schema
+from vestnik.db.secrets import KeyRing
+from vestnik.simulator.endpoint import SimulatorEndpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+STOP_SECONDS = HARD_STOP_SECONDS + 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class System:
+    """Where the parts are. `folder` is deleted at the end."""
+
+    folder: Path
+    url: URL
+    endpoint: SimulatorEndpoint
+    key: bytes = field(repr=False)
+
+    @property
+    def ring(self) -> KeyRing:
+        """Seals and opens what is secret in the database."""
+        return KeyRing([self.key])
+
+    @contextmanager
+    def run_worker(self, *, url: URL | None = None) -> Iterator[None]:
+        """A worker on the database, or on another address of it."""
+        variables = {
+            "DATABASE_URL": (url or self.url).render_as_string(hide_password=False),
+            "VESTNIK_DATA_DIR": str(self.folder),
+            "VESTNIK_SECRET_KEY": self.key.hex(),
+            SIMULATOR_VARIABLE: self.endpoint.to_json(),
+        }
+        with run_module("vestnik", "worker", folder=self.folder, variables=variables):
+            yield
+
+    @contextmanager
+    def slow_database(self, round_trip: float) -> Iterator[URL]:
+        """An address of the database at which every round trip takes so many seconds more."""
+        variables = {"LATENCY_TARGET": self.url.render_as_string(hide_password=False)}
+        with run_module(
+            "benchmarks.latency", str(round_trip), folder=self.folder, variables=variables
+        ) as ready:
+            local = self.url.set(host="127.0.0.1", port=int(ready["port"]))
+            yield local.difference_update_query(["host", "port"])
+
+
+@contextmanager
+def open_database() -> Iterator[tuple[Path, URL]]:
+    """A new database with the current schema, and the temporary folder that holds it."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedPostgres(Path(folder) / "data", stop_on_exit=True) as server,
+    ):
+        url = parse_database_url(server.url)
+        upgrade_schema(url)
+        yield Path(folder), url
+
+
+@contextmanager
+def open_system() -> Iterator[System]:
+    """A new database and a simulator."""
+    with open_database() as (folder, url):
+        variables = {"VESTNIK_DATA_DIR": str(folder)}
+        with run_module("vestnik", "simulator", folder=folder, variables=variables) as ready:
+            endpoint = SimulatorEndpoint.from_json(json.dumps(ready["endpoint"]))
+            yield System(folder=folder, url=url, endpoint=endpoint, key=secrets.token_bytes(32))
+
+
+@contextmanager
+def run_module(
+    module: str, *arguments: str, folder: Path, variables: dict[str, str]
+) -> Iterator[dict[str, Any]]:
+    """A Python program for the length of the block; what it said, as a JSON object, when it was ready.
+
+    It ends when its standard input does. Raises SystemExit with its last words when it does not get ready.
+    """
+    name = " ".join([module, *arguments[:1]])
+    errors = folder / f"{name}.err"
+    environment = dict(os.environ)
+    drop_ignored_variables(environment)
+    log = {CHILD_VARIABLE: str(folder / f"{name}.log"), NO_ENV_FILE_VARIABLE: "1"}
+    with (
+        errors.open("wb") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**environment, **log, **variables},
+            cwd=ROOT,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit(f"'{name}' did not start: {errors.read_text(errors='replace').strip()}")
+            yield json.loads(line)
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
