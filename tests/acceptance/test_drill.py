@@ -43,7 +43,7 @@ def test_a_short_drill_finds_every_post_exactly_once(tmp_path: Path) -> None:
     report: dict[str, Any] = drill.lines[-1]
     assert code == 0, (report, drill.errors)
     assert (report["jobs"], report["distinct_posts"]) == (600, 600)
-    assert [report[name] for name in ("lost", "duplicate_posts", "failed")] == [0, 0, 0]
+    assert [report[name] for name in ("lost", "duplicate_posts", "failed", "crashes")] == [0, 0, 0, 0]
     assert [report[name] for name in ("sends_during_hold", "sends_during_pause", "two_senders_s")] == [
         0,
         0,

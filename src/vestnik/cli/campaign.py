@@ -183,6 +183,10 @@ def cancel_campaign(context: typer.Context, campaign: Reference, as_json: JsonOp
     from vestnik.services import campaigns
 
     seen = _look(context, campaign, campaigns.cancel_campaign)
+    if seen.view.progress.queued:  # many: the rest in parts, so that nobody waits for long
+        while run_action(context, campaigns.finish_cancel):
+            pass
+        seen = _look(context, str(seen.view.id))
     if as_json:
         _print_seen_json(seen)
         return

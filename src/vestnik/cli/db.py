@@ -1,19 +1,23 @@
-"""`vestnik db`: the database's schema."""
+"""`vestnik db`: the database's schema, and what it needs after a backup was restored."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestnik.cli.context import read_settings
-from vestnik.cli.output import JsonOption, print_json
-from vestnik.domain.errors import SchemaVersionError
+from vestnik.cli.context import identify_actor, read_settings, run_action
+from vestnik.cli.output import JsonOption, count_of, print_json
+from vestnik.domain.errors import InvalidInputError, SchemaVersionError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
+    from sqlalchemy.ext.asyncio import AsyncSession
 
-app = typer.Typer(help="The database's schema.", no_args_is_help=True)
+    from vestnik.db.restore import AfterRestore
+
+app = typer.Typer(help="The database's schema, and restored backups.", no_args_is_help=True)
 
 
 @contextmanager
@@ -77,3 +81,53 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
         print_json({"differences": []})
     else:
         print("The database is as this version of Vestnik expects it.")
+
+
+@app.command("after-restore")
+def after_restore(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run it once a backup was restored, before any worker starts: nothing goes out by itself then.
+
+    Campaigns that were running or scheduled are paused (RESTORED), direct posts that were open end with an unknown
+    outcome, and no worker from before the restore can send any more.
+    """
+    from vestnik.services import restore
+
+    _confirm("Pause every running and scheduled campaign, and take all accounts from their workers?", yes=yes)
+
+    async def act(session: "AsyncSession") -> "AfterRestore":
+        return await restore.settle_restore(session, identify_actor())
+
+    done = run_action(context, act)
+    if as_json:
+        print_json(done)
+        return
+    _print_restored(done)
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    """Go on only with --yes or after a yes at the terminal. Raises InvalidInputError where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInputError("nobody is at the terminal to confirm it; add --yes", field="yes")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _print_restored(done: "AfterRestore") -> None:
+    if done.campaigns:
+        names = ", ".join(f"'{campaign.name}' (was {campaign.was})" for campaign in done.campaigns)
+        print(f"{count_of(len(done.campaigns), 'campaign')} paused (RESTORED): {names}.")
+    else:
+        print("No campaign was running or scheduled.")
+    if done.commands:
+        print(f"{count_of(done.commands, 'direct post')} ended with an unknown outcome (UNKNOWN_OUTCOME).")
+    print(
+        f"The leases of {count_of(done.accounts, 'account')} are free under new epochs: "
+        "no worker from before the restore can send any more."
+    )
+    if done.campaigns:
+        print("Next: vestnik campaign resume CAMPAIGN, for each that is to go on")

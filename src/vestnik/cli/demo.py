@@ -107,6 +107,7 @@ class _Run:
     def __init__(self, settings: "Settings", options: DemoOptions) -> None:
         self._settings = settings
         self._options = options
+        self._reporter = StackReporter(json_events=options.as_json)
         self._outcome: Outcome | None = None
 
     async def main(self, stop: asyncio.Event) -> None:
@@ -117,25 +118,28 @@ class _Run:
         """Print the figures of a `--once` run, as the last thing; the exit code."""
         if self._outcome is None:
             return _INTERRUPTED
+        outcome = self._outcome.with_crashes(self._reporter.crashes)  # those at the end count too
         if self._options.once:
-            self._print(self._outcome)
-        return 0 if self._outcome.is_success else 1
+            self._print(outcome)
+        elif outcome.report.crashes > self._outcome.report.crashes:
+            print_note(outcome.verdict)
+        return 0 if outcome.is_success else 1
 
     async def _work(self) -> None:
         from vestnik.cli.demo_run import deliver_sample, make_sample
 
         options, settings = self._options, self._settings
         environment = make_child_environment(settings, base=os.environ, isolated=True)
-        reporter = StackReporter(json_events=options.as_json)
         if not options.as_json:
             print("Starting database, simulated Telegram, API and worker …", flush=True)
-        async with run_stack(settings, reporter, environment) as stack:
+        async with run_stack(settings, self._reporter, environment) as stack:
             url, sample = await start_all(stack, lambda: make_sample(stack, options))
             if options.as_json:
                 announce(
                     "ready", url=url, data_dir=str(settings.data_dir), campaign_id=str(sample.campaign_id)
                 )
-            self._outcome = await deliver_sample(stack, options, sample)
+            outcome = await deliver_sample(stack, options, sample)
+            self._outcome = outcome.with_crashes(self._reporter.crashes)
             if options.once:
                 return
             self._print(self._outcome)

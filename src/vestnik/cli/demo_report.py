@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from vestnik.cli.crashes import describe_crashes
 from vestnik.domain.states import CampaignStatus
 from vestnik.simulator.posts import count_most_in_window
 
@@ -35,7 +36,10 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DemoReport:
-    """The figures, named as `--once --json` prints them."""
+    """The figures, named as `--once --json` prints them.
+
+    `crashes` are errors of our own that ended the delivery for an account, even if it went on after that.
+    """
 
     channels: int
     sent: int
@@ -48,6 +52,7 @@ class DemoReport:
     overhead_pct: float | None
     max_in_1s: int
     pickup_ms: float | None
+    crashes: int = 0
 
 
 def make_report(observed: Observed) -> DemoReport:
@@ -74,8 +79,9 @@ def make_report(observed: Observed) -> DemoReport:
 
 
 def is_success(report: DemoReport, status: CampaignStatus) -> bool:
-    """Whether everything arrived exactly once or is accounted for."""
-    return status is CampaignStatus.COMPLETED and report.lost == 0 and report.duplicate_posts == 0
+    """Whether everything arrived exactly once or is accounted for, and no part of ours failed on the way."""
+    is_complete = status is CampaignStatus.COMPLETED and report.lost == 0 and report.duplicate_posts == 0
+    return is_complete and report.crashes == 0
 
 
 def describe_report(
@@ -96,6 +102,8 @@ def describe_report(
     lines += [("pace", pace), ("most in one second", f"{report.max_in_1s} posts")]
     if report.pickup_ms is not None:
         lines.append(("first post", f"{report.pickup_ms:.0f} ms after the campaign was started"))
+    if report.crashes:
+        lines.append(("crashes", f"{describe_crashes(report.crashes)}; the worker's log says why"))
     if status is not CampaignStatus.COMPLETED:
         lines.append(("campaign", f"{status} — it did not complete"))
     return lines

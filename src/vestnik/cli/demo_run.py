@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from vestnik.cli.crashes import describe_crashes
 from vestnik.cli.demo_options import DemoOptions
 from vestnik.cli.demo_progress import show_progress
 from vestnik.cli.demo_report import Arrived, DemoReport, Observed, is_success, make_report
@@ -36,14 +37,19 @@ class Outcome:
 
     @property
     def is_success(self) -> bool:
-        """Whether everything arrived exactly once or is accounted for."""
+        """Whether everything arrived exactly once or is accounted for, and no part of ours failed on the way."""
         return is_success(self.report, self.status)
+
+    def with_crashes(self, count: int) -> "Outcome":
+        """The same, after the delivery has crashed so often."""
+        return replace(self, report=replace(self.report, crashes=count))
 
     @property
     def verdict(self) -> str:
         """The run in one sentence."""
         if not self.is_success:
-            reason = f": {self.detail}" if self.detail else ""
+            crashes = describe_crashes(self.report.crashes) if self.report.crashes else None
+            reason = f": {self.detail or crashes}" if self.detail or crashes else ""
             return f"This is not as it should be{reason}."
         if self.report.failed:
             return "Every other channel got its post exactly once."

@@ -38,11 +38,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A process was killed or frozen at an instant. `runs_out`: its leases had to end first."""
+    """A process was killed or frozen at an instant.
+
+    `runs_out`: its leases had to end first. `has_successor`: another worker was there and could take over.
+    """
 
     process: str
     at: float
     runs_out: bool
+    has_successor: bool = True
 
 
 def compute_max_rate_ratio(sendings: Sequence[Sending], rate: float) -> float:
@@ -96,13 +100,14 @@ def measure_takeovers(
 ) -> list[float]:
     """Seconds from each loss to the first request of another process for each account that was being sent for.
 
-    Only leases that had to run out count, and only where nothing else came between: no other loss, and none of
-    the `disturbances`.
+    Only leases that had to run out count, and only where another worker could work by then and nothing else came
+    between: no other loss, and none of the `disturbances`. (Where all workers are dead, the time until one of them
+    has been started again is the machine's.)
     """
     found = []
     by_account = _by_account(sendings)
     for loss in losses:
-        if not loss.runs_out:
+        if not (loss.runs_out and loss.has_successor):
             continue
         for account, own in by_account.items():
             before = [sending for sending in own if sending.at <= loss.at]
@@ -117,11 +122,44 @@ def measure_takeovers(
     return found
 
 
-def measure_recoveries(sendings: Sequence[Sending], outages: Sequence[Span]) -> list[float]:
-    """Seconds from the return of the database to the first request of anybody."""
-    instants = sorted(sending.at for sending in sendings)
-    firsts = [next((at for at in instants if at > outage.end), None) for outage in outages]
-    return [first - outage.end for first, outage in zip(firsts, outages, strict=True) if first is not None]
+def measure_recoveries(
+    sendings: Sequence[Sending],
+    outages: Sequence[Span],
+    losses: Sequence[Loss],
+    disturbances: Sequence[Span],
+    *,
+    lease: float,
+) -> list[float]:
+    """Seconds from the return of the database to the first request of anybody.
+
+    Only outages after which somebody could send at once count: an account was being sent for when the database
+    went, its sender lived on (or had died so long before the end that its lease was over by then), and neither a
+    loss nor one of the `disturbances` came between. Otherwise the time is that of a takeover, a wait or a pause.
+    """
+    found = []
+    by_account = _by_account(sendings)
+    for outage in outages:
+        first = min((sending.at for sending in sendings if sending.at > outage.end), default=None)
+        if first is None or any(outage.end < loss.at <= first for loss in losses):
+            continue
+        if any(
+            _was_being_sent_for(own, outage)
+            and not _is_kept_by_dead(own, outage, losses, lease)
+            and not _is_disturbed(account, outage.end, first, disturbances)
+            for account, own in by_account.items()
+        ):
+            found.append(first - outage.end)
+    return found
+
+
+def _was_being_sent_for(own: Sequence[Sending], outage: Span) -> bool:
+    return any(outage.begin - ACTIVE <= sending.at <= outage.end for sending in own)
+
+
+def _is_kept_by_dead(own: Sequence[Sending], outage: Span, losses: Iterable[Loss], lease: float) -> bool:
+    """Whether the account's last sender died (or froze) with a lease that may outlast the outage."""
+    sender = [sending for sending in own if sending.at <= outage.end][-1].process
+    return any(loss.process == sender and outage.end - lease < loss.at <= outage.end for loss in losses)
 
 
 def _is_disturbed(account: str, begin: float, end: float, disturbances: Iterable[Span]) -> bool:

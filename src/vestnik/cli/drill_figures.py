@@ -26,8 +26,10 @@ def make_report(
 ) -> DrillReport:
     """Count. What must never happen is summed over both parts, the rest is of the disturbed one."""
     done = count_done(rough)
-    takeovers = _measure_takeovers(rough)
-    recoveries = measure_recoveries(rough.sendings, rough.interrupter.survived_outages)
+    interrupter, losses = rough.interrupter, rough.fleet.losses
+    waits: list[Span] = [*interrupter.pauses, *rough.holds]
+    takeovers = measure_takeovers(rough.sendings, losses, [*interrupter.outages, *waits])
+    recoveries = measure_recoveries(rough.sendings, interrupter.survived_outages, losses, waits, lease=lease)
     parts = (calm, rough)
     report = DrillReport(
         jobs=options.jobs,
@@ -60,6 +62,7 @@ def make_report(
         holds=len(rough.holds),
         failed=rough.failed,
         unplanned_deaths=sum(len(part.fleet.unplanned_deaths) for part in parts),
+        crashes=sum(part.fleet.crashes for part in parts),
         seed=options.seed,
         undone=[
             f"{planned[name] - number} of {planned[name]} {name.replace('_', ' ')}"
@@ -101,9 +104,3 @@ def count_done(rough: Observed) -> dict[str, int]:
         "drops": rough.summary.fault_hits - floods,
         "pauses": done.count(Interruption.PAUSE),
     }
-
-
-def _measure_takeovers(rough: Observed) -> list[float]:
-    interrupter = rough.interrupter
-    disturbances: list[Span] = [*interrupter.outages, *interrupter.pauses, *rough.holds]
-    return measure_takeovers(rough.sendings, rough.fleet.losses, disturbances)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from vestnik.cli.child import CHILD_VARIABLE, HOLDER_VARIABLE, SIMULATOR_VARIABLE, make_holder
+from vestnik.cli.crashes import is_crash
 from vestnik.cli.drill_analysis import Loss
 from vestnik.cli.drill_narrator import Narrator
 from vestnik.cli.drill_plan import PlannedKill
@@ -63,6 +64,8 @@ class Fleet:
         self.freezes: list[Loss] = []
         self.kills_done = 0
         self.unplanned_deaths: list[str] = []
+        self.crashes = 0
+        """How often the delivery for an account ended by an error of its own."""
 
     async def start(self, stack: Stack) -> None:
         """Start the workers; returns when all of them can work."""
@@ -115,9 +118,7 @@ class Fleet:
         """Stop a process where it is."""
         life.is_frozen = True
         os.kill(life.pid, signal.SIGSTOP)
-        loss = Loss(life.holder, time.monotonic(), runs_out=True)
-        self.losses.append(loss)
-        self.freezes.append(loss)
+        self.freezes.append(self._note_loss(life, runs_out=True))
 
     def thaw(self, life: Life) -> None:
         """Let it go on; harmless when it is gone."""
@@ -143,10 +144,10 @@ class Fleet:
         kill = life.kill
         if kill is not None and (exit_code in _KILLED_EXITS or life.was_shot):
             self.kills_done += 1
-            self.losses.append(Loss(life.holder, time.monotonic(), runs_out=not kill.gives_back))
+            self._note_loss(life, runs_out=not kill.gives_back)
             self._narrate_kill(name, kill)
         else:
-            self.losses.append(Loss(life.holder, time.monotonic(), runs_out=True))
+            self._note_loss(life, runs_out=True)
             self.unplanned_deaths.append(f"{name} ended by itself (exit code {exit_code}) {reason}".strip())
             self._narrator.say(self.unplanned_deaths[-1])
             if kill is not None:
@@ -155,7 +156,20 @@ class Fleet:
         self._changed.set()
 
     def on_line(self, name: str, line: str) -> None:
-        """It wrote a warning: in a drill that is what is to be expected, and it is in the process's log."""
+        """It wrote a warning: in a drill that is to be expected and is in its log; a crash is not."""
+        if is_crash(line):
+            self.crashes += 1
+            self._narrator.say(f"{name}: {line}", event="crash", process=name)
+
+    def _note_loss(self, life: Life, *, runs_out: bool) -> Loss:
+        assert self._stack is not None
+        has_successor = any(
+            other is not life and not other.is_frozen and self._stack.supervisor.is_ready(other.worker)
+            for other in self.lives
+        )
+        loss = Loss(life.holder, time.monotonic(), runs_out, has_successor)
+        self.losses.append(loss)
+        return loss
 
     def _narrate_kill(self, name: str, kill: PlannedKill) -> None:
         where = "at any moment" if kill.point is None else f"at '{kill.point}'"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from vestnik.cli.crashes import describe_crashes
 from vestnik.cli.drill_options import DrillOptions
 
 MAX_RATE_RATIO = 1.1
@@ -11,6 +12,7 @@ MAX_RATE_RATIO = 1.1
 class DrillReport:
     """Named as `--json` prints them. Seconds where the name ends in `_s`; `undone` is what was planned in vain.
 
+    `crashes` are errors of our own that ended the delivery for an account, even if it went on after that.
     `takeover_max_s` and `after_outage_s` are None when nothing could be measured.
     """
 
@@ -40,6 +42,7 @@ class DrillReport:
     holds: int
     failed: int
     unplanned_deaths: int
+    crashes: int
     seed: int
     undone: list[str] = field(default_factory=list)
     passed: bool = False
@@ -61,6 +64,10 @@ def list_faults_found(report: DrillReport) -> list[str]:
             report.max_rate_ratio > MAX_RATE_RATIO,
             f"in some second {report.max_rate_ratio:.2f} times the account's rate was sent",
         ),
+        (
+            report.crashes > 0,
+            f"{describe_crashes(report.crashes)} (see lane.crashed in the logs of the workers)",
+        ),
         *((True, f"planned but not done: {what}") for what in report.undone),
     ]
     return [text for is_wrong, text in checks if is_wrong]
@@ -79,6 +86,7 @@ def describe_figures(report: DrillReport) -> list[tuple[str, str, str]]:
         ("posts while paused", str(report.sends_during_pause), "0"),
         ("two processes for one account", f"{report.two_senders_s:.3f} s", "0"),
         ("posts of a thawed worker for what it lost", str(report.sends_after_thaw), "0"),
+        ("crashes of the delivery", str(report.crashes), "0"),
         ("busiest second", f"{report.max_rate_ratio:.2f} × the rate", f"at most {MAX_RATE_RATIO}"),
         ("takeover from a dead worker", takeover, f"{limit:g} s: lease + 1 s"),
         (

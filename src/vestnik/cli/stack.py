@@ -20,6 +20,7 @@ from vestnik.cli.child import (
     announce,
     make_holder,
 )
+from vestnik.cli.crashes import is_crash
 from vestnik.cli.processes import ChildSpec, Reporter, Supervisor, own_command
 from vestnik.domain.errors import ConfigurationError, ConflictError, VestnikError
 
@@ -41,12 +42,16 @@ _LOCK_FILE: Final = "up.lock"
 
 
 class StackReporter:
-    """Tells the operator what becomes of the processes; `json_events` puts an object each on standard output."""
+    """Tells the operator what becomes of the processes; `json_events` puts an object each on standard output.
+
+    `crashes` counts how often the delivery for an account ended by an error of its own.
+    """
 
     def __init__(self, *, json_events: bool, write_line: Callable[[str], None] | None = None) -> None:
         self._json_events = json_events
         self._write_line = write_line or _write_to_stderr
         self._starts: dict[str, int] = {}
+        self.crashes = 0
 
     def on_started(self, name: str, pid: int) -> None:
         """A process of this name runs."""
@@ -69,6 +74,7 @@ class StackReporter:
 
     def on_line(self, name: str, line: str) -> None:
         """It wrote a warning or an error."""
+        self.crashes += is_crash(line)
         self._write_line(f"{name}: {line}")
 
 

@@ -210,6 +210,10 @@ class Link:
             raise connect_failed_error(self._session.host, self._session.port, reason) from error
         self._is_open = True
         self._sender.disconnected.add_done_callback(self._note_loss)
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            # Telethon connects inside asyncio.wait_for, which before Python 3.12 forgets a cancellation that comes
+            # in the instant in which the connection is made.
+            raise asyncio.CancelledError
 
     async def _exchange(self, request: TLRequest) -> TLObject:
         if not self.is_open:

@@ -6,8 +6,9 @@ import socket
 import struct
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -166,6 +167,34 @@ async def test_a_cancelled_connect_ends_the_connection():
         with pytest.raises(asyncio.CancelledError):
             await connecting
         await gone.wait()
+
+
+async def test_a_connect_that_is_cancelled_in_the_instant_of_success_does_not_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    connect = asyncio.open_connection
+
+    async def connect_and_cancel(*arguments: Any, **options: Any) -> tuple[Any, Any]:
+        streams = await connect(*arguments, **options)
+        connecting.cancel()
+        return streams
+
+    async def read_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.read(4096):
+                pass
+        gone.set()
+        writer.close()
+
+    gone = asyncio.Event()
+    async with serve(read_to_the_end) as port, asyncio.timeout(DEADLINE):
+        monkeypatch.setattr(asyncio, "open_connection", connect_and_cancel)
+        transport = make_transport(port)
+        connecting = asyncio.create_task(transport.connect())
+        await asyncio.wait([connecting])
+        assert connecting.cancelled()
+        await gone.wait()
+    assert transport.is_connected is False
 
 
 async def test_a_host_name_is_resolved_and_dialled():

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from vestnik.cli.demo_report import Arrived, DemoReport, Observed, describe_report, is_success, make_report
+from vestnik.cli.demo_run import Outcome
 from vestnik.domain.states import CampaignStatus
 from vestnik.simulator.posts import count_most_in_window
 
@@ -46,6 +47,17 @@ def test_a_run_without_faults() -> None:
     )
     assert is_success(report, CampaignStatus.COMPLETED)
     assert not is_success(report, CampaignStatus.PAUSED)
+
+
+def test_a_crash_is_told_and_spoils_the_run_even_if_every_post_arrived() -> None:
+    report = make_report(observe(at_pace(NAMES)))
+    outcome = Outcome(report=report, status=CampaignStatus.COMPLETED, failures={}, detail=None)
+    assert outcome.is_success
+    crashed = outcome.with_crashes(1)
+    assert not crashed.is_success
+    assert "crashed once" in crashed.verdict
+    lines = dict(describe_report(crashed.report, crashed.status, Decimal(20), {}))
+    assert "crashed once" in lines["crashes"]
 
 
 def test_a_channel_posted_to_twice_is_a_duplicate() -> None:

@@ -68,13 +68,22 @@ def test_a_takeover_lasts_from_the_loss_to_the_first_request_of_another_process(
     ("losses", "disturbances"),
     [
         ([Loss("p", 1.2, runs_out=False)], []),
+        ([Loss("p", 1.2, runs_out=True, has_successor=False)], []),
         ([Loss("p", 2.5, runs_out=True)], []),
         ([Loss("other", 1.2, runs_out=True)], []),
         ([Loss("p", 1.2, runs_out=True), Loss("r", 2.0, runs_out=False)], []),
         ([Loss("p", 1.2, runs_out=True)], [Span(2, 3)]),
         ([Loss("p", 1.2, runs_out=True)], [Span(2, 9, "a")]),
     ],
-    ids=["given back", "was not sending", "somebody else", "another loss", "no database", "on hold"],
+    ids=[
+        "given back",
+        "nobody there",
+        "was not sending",
+        "somebody else",
+        "another loss",
+        "no database",
+        "on hold",
+    ],
 )
 def test_a_takeover_that_says_nothing_about_the_lease_is_left_out(
     losses: list[Loss], disturbances: list[Span]
@@ -83,6 +92,49 @@ def test_a_takeover_that_says_nothing_about_the_lease_is_left_out(
     assert measure_takeovers(seen, losses, disturbances) == []
 
 
+OUTAGE = Span(10, 11)
+LEASE = 4
+
+
+def measure_after(
+    seen: list[Sending], *losses: Loss, outage: Span = OUTAGE, waits: tuple[Span, ...] = ()
+) -> list[float]:
+    return measure_recoveries(seen, [outage], losses, waits, lease=LEASE)
+
+
 def test_a_recovery_lasts_from_the_end_of_the_outage_to_the_first_request_of_anybody() -> None:
-    seen = sendings(0, 10.5) + sendings(10.2, account="b")
-    assert measure_recoveries(seen, [Span(1, 10), Span(20, 30)]) == [pytest.approx(0.2)]
+    seen = sendings(9.5, 11.5) + sendings(9.9, 11.25, account="b", connection=2)
+    assert measure_after(seen) == [pytest.approx(0.25)]
+    assert measure_recoveries(seen, [OUTAGE, Span(20, 30)], [], [], lease=LEASE) == [pytest.approx(0.25)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "waits"),
+    [
+        ([Loss("p", 8.5, runs_out=False)], []),
+        ([Loss("p", 10.5, runs_out=True)], []),
+        ([Loss("q", 12, runs_out=True)], []),
+        ([], [Span(9, 13, "a")]),
+    ],
+    ids=["dead before", "died meanwhile", "killed afterwards", "on hold"],
+)
+def test_a_recovery_is_left_out_where_nobody_could_have_sent(losses: list[Loss], waits: list[Span]) -> None:
+    """What is then measured is the takeover from a dead worker (up to a lease), or a wait."""
+    seen = sendings(9.5) + sendings(14, connection=2, process="q")
+    assert measure_after(seen) == [pytest.approx(3)]
+    assert measure_after(seen, *losses, waits=tuple(waits)) == []
+
+
+def test_one_account_whose_worker_lives_on_is_enough_for_a_recovery() -> None:
+    seen = sendings(9.5) + sendings(9.5, 11.5, account="b", connection=2, process="q")
+    assert measure_after(seen, Loss("p", 9.8, runs_out=True)) == [pytest.approx(0.5)]
+
+
+def test_after_an_outage_longer_than_a_lease_the_dead_do_not_matter() -> None:
+    seen = sendings(9.5) + sendings(21, connection=2, process="q")
+    assert measure_after(seen, Loss("p", 12, runs_out=True), outage=Span(10, 20)) == [pytest.approx(1)]
+    assert measure_after(seen, Loss("p", 17, runs_out=True), outage=Span(10, 20)) == []
+
+
+def test_an_outage_in_which_nobody_was_sending_says_nothing() -> None:
+    assert measure_after(sendings(5, 15)) == []

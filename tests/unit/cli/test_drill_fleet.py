@@ -25,6 +25,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.specs: dict[str, ChildSpec] = {}
+        self.starting: set[str] = set()
 
     def start(self, spec: ChildSpec) -> None:
         self.specs[spec.name] = spec
@@ -33,7 +34,7 @@ class Supervisor:
         pass
 
     def is_ready(self, name: str) -> bool:
-        return True
+        return name not in self.starting
 
 
 class Workshop:
@@ -92,6 +93,30 @@ async def test_only_a_kill_counts_and_one_that_was_not_carried_out_is_tried_agai
     assert workshop.fleet.unplanned_deaths == ["worker-2 ended by itself (exit code 1) the database is away"]
     assert workshop.start("worker-2")[FAILPOINTS_VARIABLE] == "after_claim:3"
     assert FAILPOINTS_VARIABLE not in workshop.start("worker-1")
+
+
+async def test_a_loss_knows_whether_another_worker_was_there_to_take_over() -> None:
+    workshop = Workshop(AT_CLAIM, AT_CLAIM, AT_CLAIM, workers=3)
+    await workshop.open()
+    for name in ("worker-1", "worker-2", "worker-3"):
+        workshop.start(name)
+    fleet = workshop.fleet
+    fleet.on_died("worker-1", -9, NOW, "")
+    for life in fleet.lives:
+        life.is_frozen = life.worker == "worker-3"
+    fleet.on_died("worker-2", -9, NOW, "")
+    workshop.supervisor.starting.add("worker-1")
+    workshop.start("worker-1")
+    fleet.on_died("worker-3", -9, NOW, "")
+    assert [loss.has_successor for loss in fleet.losses] == [True, False, False]
+
+
+async def test_a_crash_that_a_worker_reports_is_counted_and_its_traceback_is_not() -> None:
+    workshop = Workshop()
+    await workshop.open()
+    for line in ("lane.claim_lost reason=…", "lane.crashed kind=USER", "Traceback:", "  lane.crashed"):
+        workshop.fleet.on_line("worker-1", line)
+    assert workshop.fleet.crashes == 1
 
 
 async def test_nobody_starts_without_a_kill_while_another_one_still_has_his_before_him() -> None:

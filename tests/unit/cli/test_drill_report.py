@@ -33,6 +33,7 @@ GOOD = DrillReport(
     holds=3,
     failed=0,
     unplanned_deaths=0,
+    crashes=0,
     seed=7,
 )
 
@@ -52,6 +53,7 @@ def test_a_drill_in_which_nothing_was_found_has_passed() -> None:
         ({"two_senders_s": 0.2}, "two processes"),
         ({"sends_after_thaw": 1}, "thawed"),
         ({"max_rate_ratio": 1.15}, "1.15 times"),
+        ({"crashes": 2}, "crashed 2 times"),
         ({"undone": ["1 of 2 pauses"]}, "1 of 2 pauses"),
     ],
 )

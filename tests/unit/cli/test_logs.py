@@ -11,6 +11,8 @@ import structlog
 
 import vestnik
 from vestnik.cli.logs import ALLOWED_FIELDS, WITHHELD, LogFormat, configure_logging
+from vestnik.cli.stack import StackReporter
+from vestnik.worker import LANE_CRASHED
 
 METHODS = {"debug", "info", "warning", "error", "critical", "exception", "bind"}
 
@@ -117,3 +119,20 @@ def test_every_field_that_our_code_logs_is_permitted() -> None:
                 names = {keyword.arg for keyword in node.keywords if keyword.arg}
                 missing |= {(file.name, name) for name in names - ALLOWED_FIELDS - {"exc_info", "stack_info"}}
     assert not missing, "add them to vestnik.cli.logs.ALLOWED_FIELDS if they can never hold a secret"
+
+
+def test_a_parent_counts_what_a_child_says_about_a_crash(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="error", terminal_format=LogFormat.BRIEF, terminal_level="warning")
+    log = structlog.get_logger()
+    try:
+        int(LANE_CRASHED)  # the traceback quotes it, which is no other crash
+    except ValueError:
+        log.exception(LANE_CRASHED, account_id="1", kind="USER")
+    log.error("lane.something_else")
+    passed_on: list[str] = []
+    reporter = StackReporter(json_events=False, write_line=passed_on.append)
+    written = capsys.readouterr().err.splitlines()
+    for line in written:
+        reporter.on_line("worker", line)
+    assert reporter.crashes == 1
+    assert len(passed_on) == len(written) > 3
