@@ -1,4 +1,7 @@
-"""Databases for tests: a server of our own, one migrated template, a fresh copy for each test.
+"""Databases for tests: servers of our own, one migrated template each, a fresh copy for each test.
+
+Tests of statements (tests/integration/db, tests/integration/ledger) run on the newest and on the oldest embedded
+PostgreSQL, all others on the newest; `--postgres-major N` runs everything on one.
 
 Nothing here reads DATABASE_URL or looks for a server on the machine. Before a statement that makes or drops a
 database the server must say that its data is in our temporary folder, and the database's name must end in
@@ -9,6 +12,8 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -20,17 +25,41 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from vestnik.bootstrap import make_loop
 from vestnik.db.embedded import EmbeddedPostgres
+from vestnik.db.embedded.binaries import DEFAULT_MAJOR
 from vestnik.db.engine import make_engine, open_session, parse_database_url
 from vestnik.db.schema import upgrade_schema
 from vestnik.domain.actors import Actor, ActorKind
 
 TEMPLATE = "template_test"
-OUR_VARIABLES = ("VESTNIK_", "TELEGRAM_", "SUPABASE_", "DATABASE_URL", "PORT", "RATE_LIMIT_", "PG")
+OUR_VARIABLES = ("VESTNIK_", "TELEGRAM_", "SUPABASE_", "DATABASE_URL", "PORT", "RATE_LIMIT_", "JOB_", "PG")
+MAJORS = (DEFAULT_MAJOR, 16)
+BOTH_MAJORS = (Path("integration") / "db", Path("integration") / "ledger")
+"""Where every test runs on each of MAJORS."""
 
 if sys.platform == "win32":
 
     def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
         return {"selector": make_loop}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres-major",
+        type=int,
+        choices=sorted(MAJORS),
+        help="run everything on this PostgreSQL (default: statements on each, the rest on the newest)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of statements on each PostgreSQL, unless one was asked for."""
+    place = metafunc.definition.path.parent.relative_to(Path(__file__).parent)
+    if (
+        "postgres_major" in metafunc.fixturenames
+        and metafunc.config.getoption("--postgres-major") is None
+        and place in BOTH_MAJORS
+    ):
+        metafunc.parametrize("postgres_major", MAJORS, ids=lambda major: f"pg{major}", indirect=True)
 
 
 class DatabaseServer:
@@ -81,13 +110,36 @@ def _isolate_from_environment(
 
 
 @pytest.fixture(scope="session")
-def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
-    folder = tmp_path_factory.mktemp("database")
-    with EmbeddedPostgres(folder, fsync=False, stop_on_exit=True) as server:
-        databases = DatabaseServer(server, folder)
-        databases.execute(TEMPLATE, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-        upgrade_schema(databases.address_of(TEMPLATE))
-        yield databases
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], DatabaseServer]]:
+    """The server of a major version: started when first asked for, kept to the end of the run."""
+    with ExitStack() as running:
+
+        @cache
+        def start(major: int) -> DatabaseServer:
+            folder = tmp_path_factory.mktemp(f"database{major}")
+            server = running.enter_context(
+                EmbeddedPostgres(folder, major=major, fsync=False, stop_on_exit=True)
+            )
+            databases = DatabaseServer(server, folder)
+            databases.execute(TEMPLATE, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+            upgrade_schema(databases.address_of(TEMPLATE))
+            return databases
+
+        yield start
+
+
+@pytest.fixture
+def postgres_major(request: pytest.FixtureRequest) -> int:
+    """The PostgreSQL that this test runs on."""
+    chosen: int = (
+        getattr(request, "param", None) or request.config.getoption("--postgres-major") or DEFAULT_MAJOR
+    )
+    return chosen
+
+
+@pytest.fixture
+def database_server(start_server: Callable[[int], DatabaseServer], postgres_major: int) -> DatabaseServer:
+    return start_server(postgres_major)
 
 
 @pytest.fixture

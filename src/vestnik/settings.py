@@ -1,7 +1,8 @@
 """All settings: one frozen object, read once by bootstrap and passed in.
 
-The predecessor's names keep working (SUPABASE_DIRECT_URL, PORT, TELEGRAM_*, RATE_LIMIT_MESSAGES_PER_SECOND);
-new ones start with VESTNIK_. Sources, the strongest first: the environment, then the file `.env`.
+The predecessor's names keep working (SUPABASE_DIRECT_URL, PORT, TELEGRAM_*, RATE_LIMIT_MESSAGES_PER_SECOND,
+JOB_RETENTION_DAYS); new ones start with VESTNIK_. Sources, the strongest first: the environment, then the file
+`.env`.
 """
 
 import os
@@ -66,6 +67,10 @@ class Settings(BaseSettings):
     call_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
         30.0, validation_alias="VESTNIK_CALL_TIMEOUT_SECONDS"
     )
+    job_retention_days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)] = Field(
+        7.0, validation_alias="JOB_RETENTION_DAYS"
+    )
+    """How long the jobs of an ended campaign are kept, and ended commands; 0 keeps them for ever."""
     log_level: str = Field("info", validation_alias="VESTNIK_LOG_LEVEL")
     failpoints: str = Field("", validation_alias="VESTNIK_FAILPOINTS")
     """Points at which the process kills itself, for fault tests: `name`, `name:3` (at the third pass)."""

@@ -1,7 +1,7 @@
 """Makes the transports of a worker: Telethon for every account, and a simulator before it for simulated ones."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,7 +11,7 @@ from sqlalchemy import URL
 from vestnik.db.accounts import get_account
 from vestnik.db.engine import make_engine, open_session
 from vestnik.db.models import Account
-from vestnik.db.rehearsals import ChannelName, list_met_channels, list_unnamed_channels
+from vestnik.db.rehearsals import ChannelName, WantedChannel, list_met_channels, list_wanted_channels
 from vestnik.db.secrets import identify_secret, read_key_ring
 from vestnik.domain.errors import (
     ConfigurationError,
@@ -20,7 +20,7 @@ from vestnik.domain.errors import (
     SecretError,
     SimulatorError,
 )
-from vestnik.domain.ids import AccountId
+from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import (
     Content,
@@ -45,7 +45,11 @@ CONNECT_TIMEOUT: Final = timedelta(seconds=10)
 SIMULATOR_TIMEOUT: Final = timedelta(seconds=10)
 _SIMULATED_API_ID: Final = 1
 
+WANTED_PAGE: Final = 5_000
+"""Channels made known to the simulator at once."""
+
 ListChannels = Callable[[], Awaitable[list[ChannelName]]]
+ListWanted = Callable[[ChannelId | None], Awaitable[list[WantedChannel]]]
 
 
 class Transports:
@@ -129,12 +133,12 @@ class Transports:
             async with open_session(self._engine) as session:
                 return await list_met_channels(session, account_id)
 
-        async def list_unnamed() -> list[ChannelName]:
+        async def list_wanted(after: ChannelId | None) -> list[WantedChannel]:
             async with open_session(self._engine) as session:
-                return await list_unnamed_channels(session, account_id)
+                return await list_wanted_channels(session, account_id, after, WANTED_PAGE)
 
         return RehearsalTransport(
-            transport, self._simulator, name, list_met=list_met, list_unnamed=list_unnamed
+            transport, self._simulator, name, list_met=list_met, list_wanted=list_wanted
         )
 
     @property
@@ -161,13 +165,13 @@ class RehearsalTransport:
         name: str,
         *,
         list_met: ListChannels,
-        list_unnamed: ListChannels,
+        list_wanted: ListWanted,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
         self._name = name
         self._list_met = list_met
-        self._list_unnamed = list_unnamed
+        self._list_wanted = list_wanted
 
     @property
     def is_connected(self) -> bool:
@@ -193,15 +197,20 @@ class RehearsalTransport:
         """Post once, however often it is called with the same random_id."""
         return await self._transport.send(peer, content, random_id)
 
-    async def list_channels(self, wanted: Collection[str]) -> list[KnownChannel]:
-        """The account's dialogs, after all wanted channels have been put among them."""
-        names: list[ChannelName] = [(username, None) for username in wanted]
-        try:
-            names += await self._list_unnamed()
-        except DatabaseUnavailableError as exc:
-            raise _transient("DATABASE_UNAVAILABLE", exc.message) from exc
-        await self._ensure(names)
-        return await self._transport.list_channels(wanted)
+    async def list_channels(self) -> AsyncIterator[Sequence[KnownChannel]]:
+        """The account's dialogs, after all channels that it is going to post in have been put among them."""
+        last: ChannelId | None = None
+        while True:
+            try:
+                wanted = await self._list_wanted(last)
+            except DatabaseUnavailableError as exc:
+                raise _transient("DATABASE_UNAVAILABLE", exc.message) from exc
+            await self._ensure([item.name for item in wanted])
+            if len(wanted) < WANTED_PAGE:
+                break
+            last = wanted[-1].channel_id
+        async for page in self._transport.list_channels():
+            yield page
 
     async def resolve(self, username: str) -> KnownChannel:
         """Look one username up; in a rehearsal every channel exists."""

@@ -11,12 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vestnik.db.engine import open_session
-from vestnik.db.ledger import CampaignClaim, ClaimedJob, FoundPeer, Lease, Ledger
+from vestnik.db.leases import Lease
+from vestnik.db.ledger import CampaignClaim, ClaimedJob, Ledger
 from vestnik.db.transitions import cancel_campaign, pause_campaign, resume_campaign, start_campaign
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId
 from vestnik.domain.outcomes import JobResult
 from vestnik.domain.states import JobStatus
-from vestnik.domain.transport import Peer
 
 LONG = timedelta(minutes=10)
 NOW = timedelta()
@@ -106,16 +106,13 @@ class Stage:
 
     async def give_peers(self, account_id: AccountId, channel_ids: Sequence[ChannelId]) -> None:
         """Let the account know how to address the channels."""
-        peers = [
-            FoundPeer(
-                channel_id=channel_id,
-                peer=Peer(tg_id=1_000 + number, access_hash=number),
-                can_post=True,
-                slow_mode=None,
-            )
-            for number, channel_id in enumerate(channel_ids)
-        ]
-        await self.ledger.store_peers(account_id, peers)
+        await self.execute(
+            "INSERT INTO channel_peers (account_id, channel_id, tg_id, access_hash, can_post, resolved_at)"
+            " SELECT :account_id, id, 999 + place, place - 1, true, clock_timestamp()"
+            " FROM unnest(CAST(:channel_ids AS uuid[])) WITH ORDINALITY AS c (id, place)",
+            account_id=account_id,
+            channel_ids=list(channel_ids),
+        )
 
     # -- doing --------------------------------------------------------------------------------------------
 

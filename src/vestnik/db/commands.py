@@ -11,9 +11,10 @@ from sqlalchemy import ARRAY, BigInteger, Text, any_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.db.ledger import FAILURES_TO_DEACTIVATE, Lease, clean_text
+from vestnik.db.leases import Lease
+from vestnik.db.ledger import FAILURES_TO_DEACTIVATE
 from vestnik.db.models import AccountCommand, Channel, ChannelPeer
-from vestnik.db.statements import StatementRunner, load_statement
+from vestnik.db.statements import StatementRunner, clean_text, load_statement
 from vestnik.domain.channels import ChannelName
 from vestnik.domain.commands import MOST_CLAIMS, SETTLE_FOR, CommandKind, CommandResult
 from vestnik.domain.ids import AccountId, ChannelId, CommandId

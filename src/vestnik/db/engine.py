@@ -141,7 +141,8 @@ async def open_session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         raise DatabaseUnavailableError("PostgreSQL does not answer: all connections are waiting") from exc
 
 
-def wrap_database_error(exc: DBAPIError) -> DatabaseUnavailableError:
+def wrap_database_error(exc: SQLAlchemyError) -> DatabaseUnavailableError:
     """The driver's words without its address line, which may name a password."""
-    reason = str(exc.orig).strip().splitlines()[0] if exc.orig else type(exc).__name__
+    orig = exc.orig if isinstance(exc, DBAPIError) else None
+    reason = str(orig).strip().splitlines()[0] if orig else type(exc).__name__
     return DatabaseUnavailableError(f"PostgreSQL cannot be used: {reason}")

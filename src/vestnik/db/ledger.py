@@ -6,36 +6,32 @@ database's clock, so that no host's wall clock matters.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
-from vestnik.db.engine import open_session
-from vestnik.db.models import Account, AccountLease, Campaign
-from vestnik.db.statements import StatementRunner
-from vestnik.db.transitions import expand_campaign
+from vestnik.db.audit import record_audit
+from vestnik.db.engine import open_session, wrap_database_error
+from vestnik.db.leases import Lease, LeaseLedger
+from vestnik.db.models import Campaign
+from vestnik.db.peers import PeerLedger
+from vestnik.db.statements import clean_text, read_seconds
+from vestnik.db.transitions import expand_running_campaign, fail_campaign
+from vestnik.domain.actors import Actor
+from vestnik.domain.errors import ConflictError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
 from vestnik.domain.outcomes import JobResult
-from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
+from vestnik.domain.states import AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
 from vestnik.domain.transport import Content, Identity, Peer
 
 BRAKE_RESULTS = 20
 """Results since the last start or resume below which the error-rate brake judges nothing."""
 FAILURES_TO_DEACTIVATE = 5
 """Failed deliveries in a row after which an account stops posting to a channel."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lease:
-    """The right to speak for an account; `epoch` fences everyone who held it before."""
-
-    account_id: AccountId
-    holder: str
-    epoch: int
-    next_slot_in: timedelta
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,94 +106,8 @@ class RecordedJob:
         return self.campaign_status is CampaignStatus.COMPLETED
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnresolvedChannel:
-    """A channel that waits for its Telegram address."""
-
-    channel_id: ChannelId
-    username: str | None
-    tg_id: int | None
-    is_of_campaign: bool
-    """A running campaign waits for it; otherwise only a command does."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundPeer:
-    """The address of one of our channels as the account sees it."""
-
-    channel_id: ChannelId
-    peer: Peer
-    can_post: bool
-    slow_mode: timedelta | None
-
-
-def _seconds(value: float | None) -> timedelta | None:
-    return None if value is None else timedelta(seconds=value)
-
-
-class Ledger(StatementRunner):
+class Ledger(LeaseLedger, PeerLedger):
     """The engine's view of PostgreSQL. Every method raises DatabaseUnavailableError when it cannot be reached."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__(engine)
-        self._transactional = engine
-
-    async def list_leasable_accounts(self, holder: str) -> list[tuple[AccountId, AccountKind]]:
-        """Active accounts whose lease nobody but `holder` holds."""
-        async with self.connection() as connection:
-            rows = await connection.execute(
-                select(Account.id, Account.kind)
-                .outerjoin(AccountLease, AccountLease.account_id == Account.id)
-                .where(Account.state == AccountState.ACTIVE)
-                .where(
-                    AccountLease.lease_until.is_(None)
-                    | (AccountLease.lease_until < func.clock_timestamp())
-                    | (AccountLease.holder == holder)
-                )
-                .order_by(Account.id)
-            )
-            return [(AccountId(row.id), AccountKind(row.kind)) for row in rows]
-
-    async def acquire_lease(self, account_id: AccountId, holder: str, duration: timedelta) -> Lease | None:
-        """Take the lease for `duration`; None when another process holds it."""
-        rows = await self.fetch("acquire_lease", account_id=account_id, holder=holder, duration=duration)
-        if not rows:
-            return None
-        return Lease(
-            account_id=account_id,
-            holder=holder,
-            epoch=rows[0].epoch,
-            next_slot_in=_seconds(rows[0].next_slot_in) or timedelta(),
-        )
-
-    async def renew_lease(self, lease: Lease, duration: timedelta) -> bool:
-        """Prolong the lease to `duration` from now; False when it is lost."""
-        return bool(
-            await self.fetch(
-                "renew_lease",
-                account_id=lease.account_id,
-                holder=lease.holder,
-                epoch=lease.epoch,
-                duration=duration,
-            )
-        )
-
-    async def release_lease(self, lease: Lease) -> None:
-        """Give the lease back at once."""
-        await self.fetch("release_lease", account_id=lease.account_id, holder=lease.holder, epoch=lease.epoch)
-
-    async def expire_holder(self, holder: str) -> None:
-        """End all leases of a process known to be dead."""
-        await self.fetch("expire_holder", holder=holder)
-
-    async def send_heartbeat(self, holder: str, host: str, pid: int, alive_for: timedelta) -> tuple[int, int]:
-        """Say that a worker lives; how many workers (seen within `alive_for`) and active accounts there are."""
-        rows = await self.fetch("heartbeat", holder=holder, host=host, pid=pid, alive_for=alive_for)
-        return rows[0].workers, rows[0].accounts
-
-    async def forget_worker(self, holder: str) -> None:
-        """Take a worker that stops off the list."""
-        await self.fetch("forget_worker", holder=holder)
 
     async def return_orphans(self, lease: Lease) -> int:
         """Put jobs that earlier holders left in SENDING back into the queue; how many."""
@@ -220,8 +130,8 @@ class Ledger(StatementRunner):
         return LaneState(
             state=AccountState(first.state),
             rate=first.account_rate,
-            send_hold=_seconds(first.send_hold),
-            resolve_hold=_seconds(first.resolve_hold),
+            send_hold=read_seconds(first.send_hold),
+            resolve_hold=read_seconds(first.resolve_hold),
             has_commands=first.has_commands,
             campaigns=tuple(
                 RunningCampaign(
@@ -232,8 +142,8 @@ class Ledger(StatementRunner):
                     is_expanded=row.is_expanded,
                     queued=row.queued or 0,
                     sending=row.sending or 0,
-                    next_slot_in=_seconds(row.next_slot_in) or timedelta(),
-                    next_return_in=_seconds(row.next_return_in),
+                    next_slot_in=read_seconds(row.next_slot_in) or timedelta(),
+                    next_return_in=read_seconds(row.next_return_in),
                 )
                 for row in rows
                 if row.campaign_id is not None
@@ -299,12 +209,9 @@ class Ledger(StatementRunner):
             for row in rows
         ]
 
-    async def fail_unsendable(self, campaign_id: CampaignId, *, check_twins: bool) -> tuple[int, bool]:
-        """End queued jobs that no claim would take: how many, and whether that completed the campaign.
-
-        `check_twins` also looks for entries that are the same Telegram channel, which reads the whole campaign.
-        """
-        rows = await self.fetch("fail_unsendable", campaign_id=campaign_id, check_twins=check_twins)
+    async def fail_unsendable(self, campaign_id: CampaignId) -> tuple[int, bool]:
+        """End queued jobs that no claim would take: how many, and whether that completed the campaign."""
+        rows = await self.fetch("fail_unsendable", campaign_id=campaign_id)
         return (rows[0].n, rows[0].campaign_finished) if rows else (0, False)
 
     async def complete(self, campaign_id: CampaignId) -> bool:
@@ -312,54 +219,29 @@ class Ledger(StatementRunner):
         return bool(await self.fetch("complete_campaign", campaign_id=campaign_id))
 
     async def expand(self, campaign_id: CampaignId) -> None:
-        """Turn the next part of a large batch into jobs."""
-        async with open_session(self._transactional) as session:
-            campaign = await session.scalar(
-                select(Campaign)
-                .where(Campaign.id == campaign_id, Campaign.expanded_at.is_(None))
-                .where(Campaign.status == CampaignStatus.RUNNING)
-                .with_for_update(key_share=True)
-            )
-            if campaign is not None:
-                await expand_campaign(session, campaign)
+        """Turn the next part of a large batch into jobs.
 
-    async def list_unresolved(self, account_id: AccountId) -> list[UnresolvedChannel]:
-        """Channels that commands (first) and running campaigns of the account cannot send to yet."""
-        return [
-            UnresolvedChannel(
-                channel_id=ChannelId(row.channel_id),
-                username=row.username,
-                tg_id=row.tg_id,
-                is_of_campaign=row.is_of_campaign,
-            )
-            for row in await self.fetch("list_unresolved", account_id=account_id)
-        ]
+        Raises DatabaseUnavailableError; whatever else the database says leaves the campaign FAILED.
+        """
+        try:
+            async with open_session(self.engine) as session:
+                await expand_running_campaign(session, campaign_id)
+        except SQLAlchemyError as exc:
+            await self._fail_campaign(campaign_id, wrap_database_error(exc).message)
 
-    async def store_peers(self, account_id: AccountId, peers: Sequence[FoundPeer]) -> None:
-        """Keep the addresses of channels."""
-        rows = [
-            {
-                "channel_id": str(found.channel_id),
-                "tg_id": found.peer.tg_id,
-                "access_hash": found.peer.access_hash,
-                "can_post": found.can_post,
-                "slow_mode_seconds": None
-                if found.slow_mode is None
-                else int(found.slow_mode.total_seconds()),
-            }
-            for found in peers
-        ]
-        await self.fetch("store_peers", account_id=account_id, peers=json.dumps(rows))
-
-    async def deactivate_channel(self, channel_id: ChannelId, reason: str) -> None:
-        """Deactivate a channel for every account."""
-        await self.fetch("deactivate_channel", channel_id=channel_id, reason=clean_text(reason))
-
-    async def deactivate_peer(self, account_id: AccountId, channel_id: ChannelId, reason: str) -> None:
-        """Deactivate a channel for one account."""
-        await self.fetch(
-            "deactivate_peer", account_id=account_id, channel_id=channel_id, reason=clean_text(reason)
-        )
+    async def _fail_campaign(self, campaign_id: CampaignId, reason: str) -> None:
+        detail = f"The rest of the batch could not be turned into messages. {reason}"
+        with suppress(ConflictError, NotFoundError):  # it has ended meanwhile
+            async with open_session(self.engine) as session:
+                await fail_campaign(session, campaign_id, detail)
+                await record_audit(
+                    session,
+                    Actor.system("engine"),
+                    "campaign.failed",
+                    "campaign",
+                    campaign_id,
+                    after={"status": CampaignStatus.FAILED, "detail": detail},
+                )
 
     async def hold(self, account_id: AccountId, scope: HoldScope, duration: timedelta, reason: str) -> None:
         """Hold an account from now on for `duration`."""
@@ -388,11 +270,6 @@ class Ledger(StatementRunner):
                 "pause_by_engine", campaign_id=campaign_id, reason=reason.value, detail=clean_text(detail)
             )
         )
-
-
-def clean_text(text: str | None) -> str | None:
-    """PostgreSQL's text has no zero byte and no half of a surrogate pair; an error message may have."""
-    return None if text is None else text.encode(errors="replace").decode().replace("\0", "?")
 
 
 def _encode(result: JobResult) -> dict[str, Any]:

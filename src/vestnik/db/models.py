@@ -265,7 +265,11 @@ class ChannelPeer(Base):
     """A channel as one account sees it: address, rights, failures. A row without access_hash is unresolved."""
 
     __tablename__ = "channel_peers"
-    __table_args__ = (Index("channel_peers_channel_id_idx", "channel_id"),)
+    __table_args__ = (
+        Index("channel_peers_channel_id_idx", "channel_id"),
+        # Two entries that lead to one Telegram channel are found by it.
+        Index("channel_peers_tg_id_idx", "account_id", "tg_id"),
+    )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
     channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="RESTRICT"), primary_key=True)
@@ -297,7 +301,11 @@ class BatchChannel(Base):
     """A channel's place in a batch."""
 
     __tablename__ = "batch_channels"
-    __table_args__ = (Index("batch_channels_channel_id_idx", "channel_id"),)
+    __table_args__ = (
+        Index("batch_channels_channel_id_idx", "channel_id"),
+        # A large batch is turned into jobs in parts, in this order.
+        Index("batch_channels_position_idx", "batch_id", "position"),
+    )
 
     batch_id: Mapped[UUID] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
     channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="RESTRICT"), primary_key=True)
@@ -344,6 +352,11 @@ class Campaign(Base):
         Index("campaigns_scheduled_idx", "scheduled_at", postgresql_where=text("status = 'SCHEDULED'")),
         CheckConstraint("status <> 'SCHEDULED' OR scheduled_at IS NOT NULL", name="scheduled"),
         Index("campaigns_created_at_idx", "created_at", "id"),
+        Index(
+            "campaigns_ending_idx",
+            "id",
+            postgresql_where=text("status IN ('CANCELLED', 'FAILED') AND ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -372,6 +385,7 @@ class Campaign(Base):
     expanded_at: Mapped[datetime | None]
     """When the last job was made; a campaign is never COMPLETED before."""
     ended_at: Mapped[datetime | None]
+    """When the last job left the queue; of a large campaign a while after it was cancelled."""
     purged_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(server_default="1")
     """Changes only when a person changes the campaign."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.accounts import find_account_by_name, insert_account, set_account_rate
@@ -20,7 +20,7 @@ from vestnik.db.models import (
     Job,
 )
 from vestnik.domain.commands import CommandStatus
-from vestnik.domain.ids import AccountId, CampaignId
+from vestnik.domain.ids import AccountId, CampaignId, ChannelId
 from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope, JobStatus
 
 ChannelName = tuple[str | None, int | None]
@@ -39,26 +39,49 @@ async def list_met_channels(session: AsyncSession, account_id: AccountId) -> lis
     return [(username, tg_id) for username, tg_id in await session.execute(query)]
 
 
-async def list_unnamed_channels(session: AsyncSession, account_id: AccountId) -> list[ChannelName]:
-    """The channels without a username among those of the account's running campaigns and open commands."""
-    of_commands = select(Channel.tg_id).join(AccountCommand, AccountCommand.channel_id == Channel.id)
-    of_commands = of_commands.where(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedChannel:
+    """A channel that an account is going to post in and has no address of yet."""
+
+    channel_id: ChannelId
+    name: ChannelName
+
+
+async def list_wanted_channels(
+    session: AsyncSession, account_id: AccountId, after: ChannelId | None, limit: int
+) -> list[WantedChannel]:
+    """At most `limit` channels of the account's running campaigns and open commands, by id from beyond `after`."""
+    of_commands = select(AccountCommand.channel_id).where(
         AccountCommand.account_id == account_id,
         AccountCommand.status.in_([CommandStatus.PENDING, CommandStatus.STARTED]),
-        Channel.username.is_(None),
     )
     of_campaigns = (
-        select(Channel.tg_id)
-        .join(BatchChannel, BatchChannel.channel_id == Channel.id)
+        select(BatchChannel.channel_id)
         .join(Campaign, Campaign.batch_id == BatchChannel.batch_id)
-        .where(
-            Campaign.account_id == account_id,
-            Campaign.status == CampaignStatus.RUNNING,
-            Channel.username.is_(None),
-            Channel.deleted_at.is_(None),
-        )
+        .where(Campaign.account_id == account_id, Campaign.status == CampaignStatus.RUNNING)
     )
-    return [(None, tg_id) for tg_id in await session.scalars(of_campaigns.union(of_commands))]
+    known = exists().where(
+        ChannelPeer.account_id == account_id,
+        ChannelPeer.channel_id == Channel.id,
+        ChannelPeer.access_hash.is_not(None),
+    )
+    query = (
+        select(Channel.id, Channel.username, Channel.tg_id)
+        .where(Channel.id.in_(of_commands) | Channel.id.in_(of_campaigns))
+        .where(Channel.deleted_at.is_(None), ~known)
+        .order_by(Channel.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(Channel.id > after)
+    return [
+        WantedChannel(
+            channel_id=ChannelId(row.id),
+            # A simulator gives a named channel an id of its own.
+            name=(row.username, None if row.username else row.tg_id),
+        )
+        for row in await session.execute(query)
+    ]
 
 
 async def forget_simulator(session: AsyncSession, account_id: AccountId) -> None:

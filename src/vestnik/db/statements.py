@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,15 @@ class StatementRunner:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.engine = engine
+        """For work that takes several statements in one transaction."""
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which every statement commits."""
         try:
-            async with open_connection(self._engine) as connection:
+            async with open_connection(self._autocommit) as connection:
                 yield connection
         except UNAVAILABLE as exc:
             raise wrap_database_error(exc) from exc
@@ -47,3 +50,13 @@ class StatementRunner:
         async with self.connection() as connection:
             result: CursorResult[Any] = await connection.execute(load_statement(statement), parameters)
             return result.fetchall() if result.returns_rows else ()
+
+
+def clean_text(text: str | None) -> str | None:
+    """PostgreSQL's text has no zero byte and no half of a surrogate pair; an error message may have."""
+    return None if text is None else text.encode(errors="replace").decode().replace("\0", "?")
+
+
+def read_seconds(value: float | None) -> timedelta | None:
+    """Seconds as a statement gives them."""
+    return None if value is None else timedelta(seconds=value)

@@ -12,7 +12,9 @@ CURSOR_RESET_AFTER = 3.0
 channel gives no sign when its hold ends. While claims find enough, no row is looked at twice."""
 DRY_FOR = 1.0
 SWEEP_AFTER = 2.0
-"""Seconds between two looks for jobs that no claim would take; each reads all that is queued."""
+"""Least seconds between two looks for jobs that no claim would take; each reads all that is queued."""
+SWEEP_SHARE = 20.0
+"""A look that took a second is repeated no sooner than after so many."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,10 +29,11 @@ class LaneCampaign:
     """Changes whenever a person changes the campaign; its content may be another one then."""
     queued: int
     is_expanded: bool
-    is_prepared: bool = False
-    """Peers were looked for and doubles ended; before that nothing is claimed."""
+    needs_peers: bool = True
+    """Addresses of its channels are still to be looked for; those that are known are claimed meanwhile."""
     needs_sweep: bool = False
-    swept_at: float = 0.0
+    sweep_from: float = 0.0
+    """The next look for jobs that no claim would take is not made before."""
     cursor: int = 0
     cursor_reset_at: float = 0.0
     dry_until: float = 0.0
@@ -38,17 +41,22 @@ class LaneCampaign:
 
     def is_claimable(self, now: float) -> bool:
         """Whether a claim could find something."""
-        return self.is_prepared and self.queued > 0 and now >= self.dry_until
+        return self.queued > 0 and now >= self.dry_until
 
     def note_claim(self, wanted: int, claimed: list[ClaimedJob], now: float) -> None:
         """Advance the cursor behind what was claimed; rest for a while if there was less than wanted."""
         self.queued = max(self.queued - len(claimed), 0)
         self.cursor = max([self.cursor, *(job.job_id for job in claimed if job.is_fresh)])
         if len(claimed) < wanted:
-            self.needs_sweep = self.queued > 0 and now - self.swept_at >= SWEEP_AFTER
+            self.needs_sweep = self.queued > 0 and now >= self.sweep_from
             if now - self.cursor_reset_at > CURSOR_RESET_AFTER:
                 self.start_over(now)
             self.dry_until = now + DRY_FOR
+
+    def note_swept(self, began_at: float, now: float) -> None:
+        """A look for jobs that no claim would take is done; the longer it took, the longer until the next."""
+        self.needs_sweep = False
+        self.sweep_from = now + max(SWEEP_AFTER, SWEEP_SHARE * (now - began_at))
 
     def note_returned(self, count: int) -> None:
         """Jobs went back to the queue."""
@@ -72,8 +80,9 @@ class LaneCampaign:
         self.retry_limit = running.retry_limit
         self.rate = running.rate
         self.queued = running.queued if counted_at_rest else max(self.queued, running.queued)
+        self.needs_peers |= running.is_expanded and not self.is_expanded
         self.is_expanded = running.is_expanded
-        if not running.is_expanded or (running.queued == 0 and running.sending == 0):
+        if running.is_expanded and running.queued == 0 and running.sending == 0:
             self.needs_sweep = True
         if running.next_return_in is not None:
             due_at = now + max(running.next_return_in.total_seconds(), 0.02)
@@ -84,13 +93,14 @@ class LaneCampaign:
 class CampaignBook(dict[CampaignId, LaneCampaign]):
     """The running campaigns of an account by their ids."""
 
-    peers_version = 0
-    """Counts the changes of peers that may have made two entries of a campaign the same channel."""
-
     @property
     def needy(self) -> list[LaneCampaign]:
-        """Those that have to be prepared before their next claim."""
-        return [campaign for campaign in self.values() if campaign.needs_sweep or not campaign.is_prepared]
+        """Those that something has to be done for beside sending."""
+        return [
+            campaign
+            for campaign in self.values()
+            if campaign.needs_sweep or campaign.needs_peers or not campaign.is_expanded
+        ]
 
     def note_returned(self, counts: Iterable[tuple[CampaignId, int]]) -> None:
         """Jobs went back to the queue."""
@@ -102,9 +112,3 @@ class CampaignBook(dict[CampaignId, LaneCampaign]):
         """Peers changed: what no claim would take a moment ago may be due."""
         for campaign in self.values():
             campaign.start_over(now)
-
-    def unprepare(self) -> None:
-        """Nothing is claimed until every campaign has been prepared again."""
-        self.peers_version += 1
-        for campaign in self.values():
-            campaign.is_prepared = False

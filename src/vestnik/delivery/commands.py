@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 
 from vestnik.db.commands import PAYLOAD, ClaimedCommand, CommandLedger
-from vestnik.db.ledger import Lease
+from vestnik.db.leases import Lease
 from vestnik.db.secrets import identify_secret
 from vestnik.delivery.answers import AnswerJudge
 from vestnik.delivery.failpoints import Failpoint, Failpoints

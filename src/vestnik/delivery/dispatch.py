@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import structlog
 
-from vestnik.db.ledger import CampaignClaim, ClaimedJob, Lease, Ledger
+from vestnik.db.leases import Lease
+from vestnik.db.ledger import CampaignClaim, ClaimedJob, Ledger
 from vestnik.delivery.answers import AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
@@ -242,10 +243,14 @@ class Dispatcher:
             self._gate.end()
             return
         answered_at = read_clock()
-        self._round_trip += 0.2 * (min(answered_at - now, 2.0) - self._round_trip)
+        self._note_round_trip(min(answered_at - now, 2.0))
         self._failpoints.hit(Failpoint.AFTER_CLAIM)
         self._queue_up(plan, counts, jobs, answered_at)
         self.kick()
+
+    def _note_round_trip(self, seconds: float) -> None:
+        """Rises at once and falls slowly: with a far database the first claims of a lane would come late."""
+        self._round_trip = max(seconds, self._round_trip + 0.2 * (seconds - self._round_trip))
 
     def _queue_up(self, plan: Plan, counts: Counter[CampaignId], jobs: list[ClaimedJob], now: float) -> None:
         """Append claimed jobs in the order of their slots; what may not go any more goes back at once."""

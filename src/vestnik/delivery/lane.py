@@ -89,10 +89,10 @@ class Lane:
         self._desk.on_change = self._dispatcher.kick
         self._peers = PeerFinder(
             ledger,
-            self._account_id,
+            keeper.lease,
             options,
+            gate=self._gate,
             transport=self._dispatcher.usable_transport,
-            before_storing=self._quiesce,
             on_found=self._note_peers_changed,
             on_error=self._judge.judge_account_error,
             on_hold=self._judge.hold_lookups,
@@ -100,7 +100,7 @@ class Lane:
         self._gate.on_close = self._note_held
         self._judge.on_disconnected = self._link.report_broken
         self._judge.on_campaign_stopped = self._forget_campaign
-        self._judge.on_peer_refused = self._peers.forget
+        self._judge.on_peer_refused = self._peers.note_refused
         self._wake = asyncio.Event()
         self._unprepared = asyncio.Event()
 
@@ -211,7 +211,7 @@ class Lane:
             self._unprepared.set()
         self._dispatcher.kick()
         if state.has_commands and await self._desk.look():
-            self._unprepared.set()  # a command's channel has to be found
+            self._peers.ask()  # a command's channel has to be found
 
     def _take_over_account(self, state: LaneState) -> None:
         now = read_clock()
@@ -265,7 +265,7 @@ class Lane:
         self._book.pop(campaign_id, None)
         self._dispatcher.schedule.keep_campaigns(self._book.keys())
 
-    # -- before the first claim -----------------------------------------------------------------------------
+    # -- beside sending -------------------------------------------------------------------------------------
 
     async def _prepare_for_ever(self) -> None:
         while True:
@@ -278,37 +278,28 @@ class Lane:
                 self._unprepared.set()
 
     async def _prepare(self) -> None:
-        """Expand, find peers and end what cannot be sent, for the campaigns that need it."""
-        needy = self._book.needy
-        for campaign in needy:
+        """Expand, have addresses looked for and end what cannot be sent, for the campaigns that need it."""
+        for campaign in self._book.needy:
+            if campaign.needs_peers:
+                campaign.needs_peers = False
+                self._peers.ask_anew()
             if not campaign.is_expanded:
                 await self._ledger.expand(campaign.campaign_id)
                 self._wake.set()
-        if not await self._peers.take_from_dialogs():
-            return  # the next look at the database tries again, once there is a connection
-        for campaign in needy:
-            await self._sweep(campaign)
-        self._peers.ask()
+            elif campaign.needs_sweep:
+                await self._sweep(campaign)
+                self._peers.ask()
         self._dispatcher.kick()
 
     async def _sweep(self, campaign: LaneCampaign) -> None:
         """End jobs that no claim would take; they may have been the last ones."""
-        peers = self._book.peers_version
-        failed, finished = await self._ledger.fail_unsendable(
-            campaign.campaign_id, check_twins=not campaign.is_prepared
-        )
+        began_at = read_clock()
+        failed, finished = await self._ledger.fail_unsendable(campaign.campaign_id)
         if failed:
             self._log.info("campaign.jobs_unsendable", campaign_id=str(campaign.campaign_id), jobs=failed)
         if finished or (campaign.queued == 0 and await self._ledger.complete(campaign.campaign_id)):
             self._note_ended(campaign.campaign_id, CampaignStatus.COMPLETED)
-        campaign.needs_sweep = False
-        campaign.swept_at = read_clock()
-        campaign.is_prepared = peers == self._book.peers_version  # else doubles may have been found meanwhile
-
-    async def _quiesce(self) -> None:
-        """Peers are about to change: no claim until the campaigns have been prepared again."""
-        self._book.unprepare()
-        await self._dispatcher.wait_for_claim()
+        campaign.note_swept(began_at, read_clock())
 
     # -- what the parts report ------------------------------------------------------------------------------
 
@@ -316,18 +307,15 @@ class Lane:
         self._recorder.put_action(lambda: self._ledger.note_identity(self._account_id, identity))
 
     def _note_link_changed(self) -> None:
-        if self._book.needy:
-            self._unprepared.set()
+        self._peers.ask()
         self._dispatcher.kick()
 
     def _note_held(self) -> None:
         self._dispatcher.drop_backlog()
         self._dispatcher.kick()
 
-    def _note_peers_changed(self, for_campaigns: bool) -> None:
-        if for_campaigns:
-            self._book.start_over(read_clock())
-            self._unprepared.set()
+    def _note_peers_changed(self) -> None:
+        self._book.start_over(read_clock())
         self.wake()
 
     def _note_recorded(self, recorded: list[RecordedJob]) -> None:

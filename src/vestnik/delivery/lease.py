@@ -4,7 +4,8 @@ import asyncio
 
 import structlog
 
-from vestnik.db.ledger import Lease, Ledger
+from vestnik.db.leases import Lease
+from vestnik.db.ledger import Ledger
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.waiting import back_off

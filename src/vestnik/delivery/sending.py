@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from vestnik.domain.transport import Content, ErrorClass, Peer, Transport, TransportError
 
 ASK_AGAIN_AFTER = 1.0
-_CLOCK_SLACK = timedelta(minutes=10)
+_CLOCK_SLACK = timedelta(hours=2)
+"""By how much this host's clock may differ from Telegram's, which dates the messages."""
 
 
 class UnsettledError(Exception):

@@ -1,6 +1,6 @@
 """The one interface between the delivery engine and Telegram."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -131,12 +131,8 @@ class Transport(Protocol):
         """Post once, however often it is called with the same random_id; the ids of the messages."""
         ...
 
-    async def list_channels(self, wanted: Collection[str]) -> list[KnownChannel]:
-        """The channels among the account's own dialogs.
-
-        `wanted` are usernames the caller looks for; a transport may use it to prepare them, never to
-        leave others out.
-        """
+    def list_channels(self) -> AsyncIterator[Sequence[KnownChannel]]:
+        """The channels among the account's own dialogs, page by page; one may come twice."""
         ...
 
     async def resolve(self, username: str) -> KnownChannel:

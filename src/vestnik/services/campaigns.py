@@ -194,10 +194,19 @@ async def resume_campaign(session: AsyncSession, actor: Actor, campaign_id: Camp
 
 
 async def cancel_campaign(session: AsyncSession, actor: Actor, campaign_id: CampaignId) -> CampaignView:
-    """End it for good; what is on its way to Telegram is still recorded. Raises NotFoundError, ConflictError."""
+    """End it for good; what is on its way to Telegram is still recorded.
+
+    Of many messages some may still be queued afterwards; `finish_cancel` ends them, which workers call as well.
+    Raises NotFoundError, ConflictError.
+    """
     return await _change_status(
         session, actor, campaign_id, "campaign.cancelled", transitions.cancel_campaign
     )
+
+
+async def finish_cancel(session: AsyncSession) -> bool:
+    """End the next messages of cancelled campaigns; False when none is left. To be committed after each call."""
+    return await transitions.finish_cancel(session)
 
 
 async def schedule_campaign(

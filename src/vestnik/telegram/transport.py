@@ -1,6 +1,6 @@
 """The engine's `Transport` over Telethon: raw requests, so that random_id is ours."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -97,19 +97,16 @@ class TelethonTransport:
         )
         return _read_message_ids(await self._link.call(request), random_id)
 
-    async def list_channels(self, wanted: Collection[str]) -> list[KnownChannel]:  # noqa: ARG002
-        """Every channel and supergroup among the dialogs, archived ones too; none for a bot.
+    async def list_channels(self) -> AsyncIterator[Sequence[KnownChannel]]:
+        """Every channel and supergroup among the dialogs, archived ones too, page by page; none for a bot.
 
-        Bots may not ask for dialogs (https://core.telegram.org/method/messages.getDialogs). `wanted` makes no
-        difference.
+        Bots may not ask for dialogs (https://core.telegram.org/method/messages.getDialogs).
         """
         if self._is_bot:
-            return []
-        channels: dict[int, KnownChannel] = {}
+            return
         for folder in _FOLDERS:
-            for channel in await self._list_folder(folder):
-                channels.setdefault(channel.peer.tg_id, channel)
-        return list(channels.values())
+            async for page in self._list_folder(folder):
+                yield page
 
     async def resolve(self, username: str) -> KnownChannel:
         """Look up a username, with or without the @.
@@ -168,8 +165,7 @@ class TelethonTransport:
         """Close the connection; returns when nothing more can go out. May be called twice."""
         await self._link.close()
 
-    async def _list_folder(self, folder: int) -> list[KnownChannel]:
-        channels: list[KnownChannel] = []
+    async def _list_folder(self, folder: int) -> AsyncIterator[Sequence[KnownChannel]]:
         seen: set[tuple[str, int]] = set()
         offset_date: datetime | None = None
         offset_id = 0
@@ -187,13 +183,13 @@ class TelethonTransport:
                 )
             )
             if isinstance(page, DialogsNotModified):
-                return channels
+                return
             fresh = list_new_dialogs(page, seen)
-            channels.extend(read_dialog_channels(fresh, page.chats))
+            yield list(read_dialog_channels(fresh, page.chats))
             # A slice may be shorter than asked for, so only a page without anything new is the end.
             offset = read_next_offset(page) if fresh and isinstance(page, DialogsSlice) else None
             if offset is None:
-                return channels
+                return
             offset_date, offset_id, offset_peer = offset
 
 

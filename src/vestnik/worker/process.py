@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import psycopg
@@ -11,6 +12,7 @@ import structlog
 from sqlalchemy import URL
 
 from vestnik.db.engine import close_engine, hang_up, make_engine
+from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.clock import read_clock
@@ -25,18 +27,22 @@ from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import TransportFactory
 from vestnik.settings import Settings
+from vestnik.worker import LANE_CRASHED
 from vestnik.worker.listener import Listener
+from vestnik.worker.retention import run_retention
 from vestnik.worker.scheduler import run_scheduler
 
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
+WAKE_MARGIN = 0.005
+"""Seconds after the end of another process's lease at which it is asked for: then it has ended for certain."""
 HANG_UP_SECONDS = 0.1
 STOP_SECONDS = 5.0
 """A stop that takes longer gives up waiting for the database; leases and claims then end by themselves."""
 RESTART_LANE_AFTER = 2.0
-LEAVE_TO_OTHERS_FOR = 0.9
-"""Seconds for which a worker with its fair share leaves a free account to the others."""
+LEAVE_TO_OTHERS_FOR = 0.25
+"""Seconds for which a worker with its fair share leaves a free account to the others, who wake when it does."""
 KEEP_LANES_FOR = 20.0
 """Seconds between two idle lanes that are left to other workers."""
 ALIVE_FOR_LEASES = 0.6
@@ -67,6 +73,7 @@ class Worker:
         self._keep_until = 0.0
         self._free_since: dict[AccountId, float] = {}
         self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     def wake(self, account_id: AccountId | None) -> None:
         """Pass a notification on to the lane that it concerns; None concerns all."""
@@ -82,18 +89,20 @@ class Worker:
             stopped = group.create_task(stop.wait())
             is_ready = False
             while not stop.is_set():
+                pause = POLL_SECONDS
                 try:
                     await self._look_around()
-                    await self._start_lanes(group)
+                    pause = await self._start_lanes(group)
                 except DatabaseUnavailableError as exc:
                     log.warning("worker.database_away", reason=exc.message)
                 else:
                     if not is_ready:
                         is_ready = True
                         on_ready()
-                wake = asyncio.ensure_future(wait_for_event(self._wake, POLL_SECONDS))
+                wake = asyncio.ensure_future(wait_for_event(self._wake, pause))
                 await asyncio.wait([wake, stopped], return_when=asyncio.FIRST_COMPLETED)
                 wake.cancel()
+            self._stopping.set()
             for lane in self._lanes.values():
                 if lane is not None:
                     lane.stop()
@@ -122,45 +131,64 @@ class Worker:
             if idle is not None:
                 idle.stop()
 
-    def _is_ours_to_take(self, account_id: AccountId) -> bool:
-        """Up to our fair share at once; beyond it what nobody else has taken for a second."""
+    def _measure_wait(self, account: LeasableAccount) -> float:
+        """The seconds until we may take it: none up to our fair share, then the time for which others go first."""
+        if account.free_in:
+            return account.free_in.total_seconds() + WAKE_MARGIN
         now = read_clock()
-        free_since = self._free_since.setdefault(account_id, now)
-        return len(self._lanes) < self._fair_share or now - free_since >= LEAVE_TO_OTHERS_FOR
+        free_since = self._free_since.setdefault(account.account_id, now)
+        return 0.0 if len(self._lanes) < self._fair_share else free_since + LEAVE_TO_OTHERS_FOR - now
 
-    async def _start_lanes(self, group: asyncio.TaskGroup) -> None:
-        leasable = dict(await self._ledger.list_leasable_accounts(self._holder))
-        self._free_since = {key: since for key, since in self._free_since.items() if key in leasable}
-        for account_id, kind in leasable.items():
-            if account_id in self._lanes or not self._transports.serves(kind):
+    async def _start_lanes(self, group: asyncio.TaskGroup) -> float:
+        """Take what we may take; the seconds until it is time to look again.
+
+        That is at the latest when a lease ends that its holder has not renewed: of a dead one's accounts each is
+        then taken over at once.
+        """
+        within = timedelta(seconds=POLL_SECONDS)
+        leasable = await self._ledger.list_leasable_accounts(self._holder, within=within)
+        free = {account.account_id for account in leasable if not account.free_in}
+        self._free_since = {key: since for key, since in self._free_since.items() if key in free}
+        pause = POLL_SECONDS
+        for account in leasable:
+            if account.account_id in self._lanes or not self._transports.serves(account.kind):
                 continue
-            if not self._is_ours_to_take(account_id):
-                continue
-            asked_at = read_clock()
-            lease = await self._ledger.acquire_lease(account_id, self._holder, self._options.lease)
-            if lease is None:
-                continue
-            keeper = LeaseKeeper(self._ledger, lease, self._options, asked_at=asked_at)
-            lane = Lane(
-                self._ledger,
-                keeper,
-                kind=kind,
-                factory=self._transports,
-                unsealer=self._unsealer,
-                options=self._options,
-                failpoints=self._failpoints,
-            )
-            self._lanes[account_id] = lane
-            self._free_since.pop(account_id, None)
-            group.create_task(self._run_lane(account_id, kind, lane))
+            wait = self._measure_wait(account)
+            if wait > 0:
+                pause = min(pause, wait)
+            else:
+                await self._start_lane(group, account.account_id, account.kind)
+        return pause
+
+    async def _start_lane(self, group: asyncio.TaskGroup, account_id: AccountId, kind: AccountKind) -> None:
+        """Start one, unless somebody else was faster."""
+        asked_at = read_clock()
+        lease = await self._ledger.acquire_lease(account_id, self._holder, self._options.lease)
+        if lease is None:
+            return
+        keeper = LeaseKeeper(self._ledger, lease, self._options, asked_at=asked_at)
+        lane = Lane(
+            self._ledger,
+            keeper,
+            kind=kind,
+            factory=self._transports,
+            unsealer=self._unsealer,
+            options=self._options,
+            failpoints=self._failpoints,
+        )
+        self._lanes[account_id] = lane
+        self._free_since.pop(account_id, None)
+        group.create_task(self._run_lane(account_id, kind, lane))
 
     async def _run_lane(self, account_id: AccountId, kind: AccountKind, lane: Lane) -> None:
         try:
             await lane.run()
         except Exception:
-            log.exception("lane.crashed", account_id=str(account_id), kind=kind)
+            log.exception(LANE_CRASHED, account_id=str(account_id), kind=kind)
             self._lanes[account_id] = None
-            await asyncio.sleep(RESTART_LANE_AFTER)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RESTART_LANE_AFTER):
+                    await self._stopping.wait()
         del self._lanes[account_id]
         self._wake.set()
 
@@ -196,18 +224,21 @@ async def run_worker(
     listener = Listener(url, worker.wake)
     try:
         await listener.check_session()
-        listening = asyncio.create_task(listener.run())
-        scheduling = asyncio.create_task(run_scheduler(engine))
+        background = [
+            asyncio.create_task(listener.run()),
+            asyncio.create_task(run_scheduler(engine)),
+            asyncio.create_task(run_retention(engine, timedelta(days=settings.job_retention_days))),
+        ]
         serving = asyncio.create_task(worker.run(stop, on_ready))
         try:
-            await _serve(serving, stop)
+            await _serve(serving, background, stop)
         finally:
             if not serving.done():
                 hang_up(engine)
                 await asyncio.wait([serving], timeout=HANG_UP_SECONDS)
-            for task in (listening, scheduling, serving):
+            for task in (*background, serving):
                 task.cancel()
-            await asyncio.gather(listening, scheduling, serving, return_exceptions=True)
+            await asyncio.gather(*background, serving, return_exceptions=True)
     except psycopg.OperationalError as exc:
         raise DatabaseUnavailableError(
             f"PostgreSQL cannot be reached: {str(exc).strip().splitlines()[0]}"
@@ -216,10 +247,16 @@ async def run_worker(
         await close_engine(engine)
 
 
-async def _serve(serving: asyncio.Task[None], stop: asyncio.Event) -> None:
+async def _serve(
+    serving: asyncio.Task[None], background: list[asyncio.Task[None]], stop: asyncio.Event
+) -> None:
     stopping = asyncio.create_task(stop.wait())
+    waiting = {serving, stopping, *background}
     try:
-        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        while not (serving.done() or stopping.done()):
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done.intersection(background):
+                task.result()  # raises: a worker that has lost a part of itself must not go on as if it had not
         _, pending = await asyncio.wait([serving], timeout=STOP_SECONDS)
         if pending:
             log.warning("worker.stopped_late")

@@ -23,7 +23,7 @@ async def rig(engine: AsyncEngine) -> AsyncIterator[Rig]:
             finally:
                 await rig.close()
                 print(*logs, sep="\n")  # noqa: T201 - pytest shows it if the test fails
-    assert [entry for entry in logs if entry["event"] in CRASHES] == []
+    assert rig.may_crash or [entry for entry in logs if entry["event"] in CRASHES] == []
 
 
 @pytest.fixture

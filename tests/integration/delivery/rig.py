@@ -65,6 +65,8 @@ class Rig:
         self.url = engine.url
         self.server = server
         self.workers: list[RunningWorker] = []
+        self.may_crash = False
+        """Whether the test makes lanes crash."""
         self.lag = 0.0
         """By how much a busy machine delayed this process so far, in seconds."""
         self._watching = asyncio.create_task(self._watch_lag())

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.integration.delivery.rig import Rig, RunningWorker
+from tests.integration.delivery.rig import PATIENCE, Rig, RunningWorker
+from vestnik.delivery.lane import Lane
 from vestnik.domain.ids import AccountId
 from vestnik.simulator.posts import count_most_in_window
+from vestnik.worker import process
 
 
 async def read_lease(rig: Rig, account_id: AccountId) -> tuple[str, int]:
@@ -70,6 +72,71 @@ async def test_a_dead_workers_accounts_are_taken_over_when_its_lease_ends(
     rig.check_each_once(80)
     assert rig.arrivals[before] - died < 2.0 + 1.0  # lease + 1 s
     assert rig.most_in_a_second <= 43
+
+
+async def test_a_dead_workers_account_is_asked_for_when_its_lease_ends_and_not_at_a_poll(
+    rig: Rig, account_id: AccountId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "POLL_SECONDS", 1.9)
+    await rig.start_worker()
+    await rig.start_worker()
+    statement = "SELECT epoch, lease_until FROM account_leases WHERE account_id = :id"
+    await (await find_holder(rig, account_id)).kill()
+    before = await rig.stage.one(statement, id=account_id)
+
+    async def is_taken_over() -> bool:
+        return bool((await rig.stage.one(statement, id=account_id)).epoch > before.epoch)
+
+    lag = rig.lag
+    await rig.until(is_taken_over)
+    after = await rig.stage.one(statement, id=account_id)
+    taken_at = after.lease_until - timedelta(seconds=2)  # by the database's clock; the lease is as long
+    assert 0 <= (taken_at - before.lease_until).total_seconds() < 0.3 + rig.lag - lag
+
+
+async def test_two_workers_share_what_a_dead_one_leaves(rig: Rig) -> None:
+    accounts = [await rig.stage.add_account() for _ in range(6)]
+    statement = (
+        "SELECT holder, count(*) AS n FROM account_leases WHERE lease_until > clock_timestamp() GROUP BY 1"
+    )
+    await rig.stage.execute(
+        "INSERT INTO account_leases (account_id, holder, epoch, lease_until)"
+        " SELECT unnest(CAST(:ids AS uuid[])), 'dead', 1, clock_timestamp() + interval '1.5 seconds'",
+        ids=accounts,
+    )
+    first, second = await rig.start_worker(), await rig.start_worker()
+    total = (await rig.stage.one("SELECT count(*) AS n FROM accounts WHERE state = 'ACTIVE'")).n
+    counts: dict[str, int] = {}
+
+    async def is_all_taken() -> bool:
+        counts.clear()
+        counts.update({row.holder: row.n for row in await rig.stage.execute(statement)})
+        return "dead" not in counts and sum(counts.values()) == total
+
+    await rig.until(is_all_taken)
+    fair_share = -(-total // 2)
+    assert counts.keys() == {first.holder, second.holder}
+    assert max(counts.values()) <= fair_share
+
+
+async def test_a_stop_does_not_wait_for_the_new_start_of_a_crashed_lane(
+    rig: Rig, account_id: AccountId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.may_crash = True
+    crashed = asyncio.Event()
+
+    async def crash(lane: Lane) -> None:
+        crashed.set()
+        raise ZeroDivisionError(lane)
+
+    monkeypatch.setattr(Lane, "run", crash)
+    worker = await rig.start_worker()
+    async with asyncio.timeout(PATIENCE):
+        await crashed.wait()
+    asked = time.monotonic()
+    await worker.stop()
+    assert time.monotonic() - asked < process.RESTART_LANE_AFTER / 2
+    assert await read_lease(rig, account_id) == (worker.holder, 1)
 
 
 async def test_a_stopped_worker_leaves_nothing_behind(rig: Rig, account_id: AccountId) -> None:

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.stage import Stage
-from vestnik.db.ledger import ClaimedJob, Lease
+from vestnik.db.leases import Lease
+from vestnik.db.ledger import ClaimedJob
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId
 
 

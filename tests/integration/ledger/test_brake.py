@@ -76,6 +76,6 @@ async def test_channels_that_were_never_tried_are_not_results(long_scene: Scene)
         " (SELECT channel_id FROM jobs WHERE campaign_id = :id ORDER BY id DESC LIMIT 30)",
         id=long_scene.campaign_id,
     )
-    failed, _ = await stage.ledger.fail_unsendable(long_scene.campaign_id, check_twins=False)
+    failed, _ = await stage.ledger.fail_unsendable(long_scene.campaign_id)
     assert failed == 30
     assert await _deliver(long_scene, "s" * 20) is None

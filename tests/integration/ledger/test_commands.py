@@ -314,9 +314,27 @@ class TestSettling:
         (other,) = await desk.scene.stage.add_channels(1, "second")
         await desk.scene.stage.execute("UPDATE channel_peers SET access_hash = NULL")
         await desk.ask(other)
-        missing = await desk.scene.stage.ledger.list_unresolved(desk.scene.account_id)
+        missing = await desk.scene.stage.ledger.list_unresolved(desk.scene.account_id, None, 20)
         assert missing[0].channel_id == other
-        assert [item.is_of_campaign for item in missing] == [False] + [True] * 10
+        assert {item.channel_id for item in missing[1:]} == set(desk.scene.channels)
+        first = await desk.scene.stage.ledger.list_unresolved(desk.scene.account_id, None, 3)
+        assert first[0].channel_id == other
+        assert len(first) == 3
+
+    async def test_channels_newer_than_the_last_look_at_the_dialogs_come_before_the_others(
+        self, desk: Desk
+    ) -> None:
+        ledger, account_id = desk.scene.stage.ledger, desk.scene.account_id
+        await desk.scene.stage.execute("UPDATE channel_peers SET access_hash = NULL")
+        (seen, *_) = await ledger.list_unresolved(account_id, None, 1)
+        assert not seen.is_listed
+        newest = desk.scene.channels[4]
+        await desk.scene.stage.execute(
+            "UPDATE channels SET created_at = clock_timestamp() WHERE id = :id", id=newest
+        )
+        missing = await ledger.list_unresolved(account_id, seen.read_at, 10)
+        assert [item.is_listed for item in missing] == [False] + [True] * 9
+        assert missing[0].channel_id == newest
 
     async def test_the_lane_learns_of_open_commands(self, desk: Desk) -> None:
         ledger, account_id = desk.scene.stage.ledger, desk.scene.account_id

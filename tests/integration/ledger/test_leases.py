@@ -65,9 +65,21 @@ async def test_accounts_are_offered_to_those_who_may_take_them(stage: Stage) -> 
     await stage.acquire(ours, "us")
     await stage.acquire(others, "them")
     await stage.ledger.block_account(blocked, AccountState.LIMITED, "PEER_FLOOD")
-    offered = {account_id for account_id, _ in await stage.ledger.list_leasable_accounts("us")}
-    assert offered >= {free, ours}
-    assert not offered & {others, blocked}
+    await stage.ledger.release_lease(await stage.acquire(free, "gone"))
+    leasable = await stage.ledger.list_leasable_accounts("us", within=timedelta(seconds=1))
+    offered = {account.account_id: account.free_in for account in leasable}
+    assert offered[free] == offered[ours] == timedelta()
+    assert not offered.keys() & {others, blocked}
+
+
+async def test_a_lease_that_is_about_to_end_is_announced_with_the_time_left(stage: Stage) -> None:
+    dying, living = [await stage.add_account() for _ in range(2)]
+    for account_id, seconds in ((dying, 30), (living, 300)):
+        assert await stage.ledger.acquire_lease(account_id, "them", timedelta(seconds=seconds)) is not None
+    leasable = await stage.ledger.list_leasable_accounts("us", within=timedelta(seconds=60))
+    offered = {account.account_id: account.free_in for account in leasable}
+    assert timedelta(seconds=20) < offered[dying] <= timedelta(seconds=30)
+    assert living not in offered
 
 
 async def test_a_block_does_not_replace_another(stage: Stage) -> None:

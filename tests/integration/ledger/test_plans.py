@@ -1,7 +1,9 @@
 """The hot statements stay on their indexes: none of them reads the ledger from end to end."""
 
 import json
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -126,7 +128,10 @@ async def test_looking_for_missing_addresses_does_not_read_the_jobs_for_each_cha
         await stage.add_campaign(account_id, batch=f"part{number}")
     await stage.execute("ANALYZE jobs, channels, channel_peers, campaigns, batch_channels")
     nodes = await _explain(
-        stage, "list_unresolved", {"account_id": accounts[0]}, options="ANALYZE, FORMAT JSON"
+        stage,
+        "list_unresolved",
+        {"account_id": accounts[0], "listed_at": None, "page": 100},
+        options="ANALYZE, FORMAT JSON",
     )
     rows = sum(
         (
@@ -138,3 +143,35 @@ async def test_looking_for_missing_addresses_does_not_read_the_jobs_for_each_cha
         for node in nodes
     )
     assert rows < 20 * JOBS
+
+
+async def test_a_purge_reads_the_jobs_of_its_campaign_and_no_others(stage: Stage) -> None:
+    account_id = await stage.add_account()
+    await stage.add_channels(2_500)
+    campaigns = [await stage.add_campaign(account_id) for _ in range(8)]
+    await stage.execute("UPDATE jobs SET status = 'SENT', claims = 1")
+    await stage.execute("UPDATE campaign_progress SET queued = 0, sent = total")
+    await stage.execute(
+        "UPDATE campaigns SET status = 'COMPLETED', ended_at = now() - interval '8 days', purged_at = now()"
+    )
+    await stage.execute("DELETE FROM jobs WHERE campaign_id = :id", id=campaigns[0])
+    await stage.execute("ANALYZE jobs, campaigns, campaign_progress")
+    week = timedelta(days=7)
+    scans = _scans_of_jobs(
+        await _explain(
+            stage,
+            "purge_jobs",
+            {"campaign_id": campaigns[1], "keep_for": week, "after": UUID(int=0), "batch": 20},
+        )
+    )
+    assert scans == {
+        ("Index Scan", "jobs_campaign_id_channel_id_key"),
+        ("Index Scan", "jobs_pkey"),  # the deletion itself
+        ("ModifyTable", None),
+    }
+    nodes = await _explain(
+        stage, "list_purgeable", {"keep_for": week, "batch": 100}, options="ANALYZE, FORMAT JSON"
+    )
+    scanned = [node for node in nodes if node.get("Relation Name") == "jobs"]
+    assert {node["Node Type"] for node in scanned} <= {"Index Scan", "Index Only Scan"}
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scanned) < len(campaigns) + 1

@@ -238,7 +238,7 @@ async def test_a_channel_is_held_and_never_for_less_than_before(scene: Scene) ->
 async def test_a_refused_peer_is_forgotten(scene: Scene) -> None:
     (job,) = await scene.claim()
     await scene.stage.ledger.record([make_result(job, QUEUED, forget_peer=True)])
-    (missing,) = await scene.stage.ledger.list_unresolved(scene.account_id)
+    (missing,) = await scene.stage.ledger.list_unresolved(scene.account_id, None, 10)
     assert missing.channel_id == job.channel_id
 
 

@@ -80,6 +80,7 @@ async def test_channels_that_refuse_the_account_are_left_out(stage: Stage) -> No
 
 async def test_a_large_audience_is_expanded_in_parts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transitions, "EXPANSION_CHUNK", 20)
+    monkeypatch.setattr(transitions, "LANE_CHUNK", 20)
     channels = await stage.add_channels(50)
     campaign_id = await stage.add_campaign(await stage.add_account(), start=False)
     assert await stage.start(campaign_id) == 20
@@ -97,6 +98,7 @@ async def test_an_audience_that_fills_its_parts_exactly_comes_to_an_end(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transitions, "EXPANSION_CHUNK", 10)
+    monkeypatch.setattr(transitions, "LANE_CHUNK", 10)
     await stage.add_channels(20)
     campaign_id = await stage.add_campaign(await stage.add_account())
     await stage.ledger.expand(campaign_id)
@@ -109,6 +111,7 @@ async def test_a_first_part_without_a_sendable_channel_is_not_the_whole_audience
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transitions, "EXPANSION_CHUNK", 10)
+    monkeypatch.setattr(transitions, "LANE_CHUNK", 10)
     channels = await stage.add_channels(25)
     for channel_id in channels[:21]:
         await stage.ledger.deactivate_channel(channel_id, "USERNAME_NOT_OCCUPIED")
@@ -121,6 +124,7 @@ async def test_only_a_running_campaign_is_expanded(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     monkeypatch.setattr(transitions, "EXPANSION_CHUNK", 10)
+    monkeypatch.setattr(transitions, "LANE_CHUNK", 10)
     await stage.add_channels(30)
     campaign_id = await stage.add_campaign(await stage.add_account())
     await (stage.pause if end == "pause" else stage.cancel)(campaign_id)

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.integration.ledger.conftest import Scene
-from tests.support.stage import Stage, make_result
-from vestnik.db.ledger import FoundPeer
-from vestnik.domain.ids import AccountId, ChannelId
+from tests.support.stage import make_result
+from vestnik.db.peers import FoundPeer
+from vestnik.domain.ids import ChannelId
 from vestnik.domain.states import JobStatus
 from vestnik.domain.transport import Peer
 
@@ -15,12 +15,10 @@ async def reasons(scene: Scene) -> dict[ChannelId, str]:
     return {row.channel_id: row.error_code for row in rows}
 
 
-async def point_at(
-    stage: Stage, account_id: AccountId, channel_ids: list[ChannelId], tg_id: int = 77
-) -> None:
+async def point_at(scene: Scene, channel_ids: list[ChannelId], tg_id: int = 77) -> None:
     """Several entries turn out to be the same Telegram channel."""
-    await stage.ledger.store_peers(
-        account_id,
+    await scene.stage.ledger.store_peers(
+        scene.lease,
         [
             FoundPeer(channel_id=key, peer=Peer(tg_id=tg_id, access_hash=1), can_post=True, slow_mode=None)
             for key in channel_ids
@@ -29,7 +27,7 @@ async def point_at(
 
 
 async def test_a_campaign_in_which_everything_can_be_sent_is_left_alone(scene: Scene) -> None:
-    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=True) == (0, False)
+    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id) == (0, False)
     assert await scene.counts() == {"QUEUED": 10}
 
 
@@ -38,7 +36,7 @@ async def test_inactive_channels_and_pairs_end(scene: Scene) -> None:
     await scene.stage.ledger.deactivate_channel(first, "USERNAME_NOT_OCCUPIED")
     await scene.stage.ledger.deactivate_peer(scene.account_id, second, "CHANNEL_PRIVATE")
     await scene.stage.ledger.deactivate_peer(await scene.stage.add_account(), third, "CHANNEL_PRIVATE")
-    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=False) == (2, False)
+    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id) == (2, False)
     assert await reasons(scene) == {first: "CHANNEL_INACTIVE", second: "CHANNEL_INACTIVE"}
     assert await scene.counts() == {"QUEUED": 8, "FAILED": 2}
 
@@ -47,7 +45,7 @@ async def test_the_last_ones_complete_the_campaign(scene: Scene) -> None:
     jobs = await scene.claim(9)
     await scene.stage.ledger.record([make_result(job, JobStatus.SENT) for job in jobs])
     await scene.stage.ledger.deactivate_channel(scene.channels[9], "USERNAME_NOT_OCCUPIED")
-    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=False) == (1, True)
+    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id) == (1, True)
     assert await scene.status() == "COMPLETED"
 
 
@@ -55,7 +53,7 @@ async def test_what_may_be_out_ends_as_unknown(scene: Scene) -> None:
     (job,) = await scene.claim()
     await scene.stage.ledger.record([make_result(job, JobStatus.QUEUED, maybe_sent=True)])
     await scene.stage.ledger.deactivate_channel(job.channel_id, "USERNAME_NOT_OCCUPIED")
-    await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=False)
+    await scene.stage.ledger.fail_unsendable(scene.campaign_id)
     assert await reasons(scene) == {job.channel_id: "UNKNOWN_OUTCOME"}
 
 
@@ -64,7 +62,7 @@ async def test_ten_unsettled_claims_end_as_unknown(scene: Scene) -> None:
         "UPDATE jobs SET claims = 10, maybe_sent = true WHERE channel_id = :id", id=scene.channels[0]
     )
     await scene.stage.execute("UPDATE jobs SET claims = 10 WHERE channel_id = :id", id=scene.channels[1])
-    await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=False)
+    await scene.stage.ledger.fail_unsendable(scene.campaign_id)
     assert await reasons(scene) == {scene.channels[0]: "UNKNOWN_OUTCOME"}
 
 
@@ -72,35 +70,4 @@ async def test_ten_unsettled_claims_end_as_unknown(scene: Scene) -> None:
 async def test_only_running_campaigns_are_swept(scene: Scene, status: str) -> None:
     await scene.stage.ledger.deactivate_channel(scene.channels[0], "USERNAME_NOT_OCCUPIED")
     await (scene.stage.pause if status == "PAUSED" else scene.stage.cancel)(scene.campaign_id)
-    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=True) == (0, False)
-
-
-async def test_of_entries_that_are_the_same_channel_the_first_is_sent(scene: Scene) -> None:
-    await point_at(scene.stage, scene.account_id, scene.channels[2:5])
-    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=False) == (0, False)
-    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=True) == (2, False)
-    assert await reasons(scene) == dict.fromkeys(scene.channels[3:5], "DUPLICATE_CHANNEL")
-
-
-@pytest.mark.parametrize("status", [JobStatus.SENT, JobStatus.SENDING, JobStatus.QUEUED])
-async def test_an_entry_found_late_is_not_sent_beside_one_that_is_out(
-    scene: Scene, status: JobStatus
-) -> None:
-    """The entry that comes first in the batch is resolved only after its twin was claimed (or sent)."""
-    first, second = scene.channels[:2]
-    await scene.stage.execute("UPDATE channel_peers SET access_hash = NULL WHERE channel_id = :id", id=first)
-    (job,) = await scene.claim()
-    assert job.channel_id == second
-    if status is not JobStatus.SENDING:
-        await scene.stage.ledger.record([make_result(job, status, maybe_sent=status is JobStatus.QUEUED)])
-    await point_at(scene.stage, scene.account_id, [first, second])
-    await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=True)
-    assert await reasons(scene) == {first: "DUPLICATE_CHANNEL"}
-
-
-async def test_an_entry_that_can_be_sent_is_not_ended_for_a_twin_that_cannot(scene: Scene) -> None:
-    first, second = scene.channels[:2]
-    await point_at(scene.stage, scene.account_id, [first, second])
-    await scene.stage.ledger.deactivate_channel(first, "OPERATOR")
-    await scene.stage.ledger.fail_unsendable(scene.campaign_id, check_twins=True)
-    assert await reasons(scene) == {first: "CHANNEL_INACTIVE"}
+    assert await scene.stage.ledger.fail_unsendable(scene.campaign_id) == (0, False)

@@ -18,7 +18,7 @@ from vestnik.simulator.server import SimulatorServer, serve
 ACCOUNT = "sender"
 
 Connect = Callable[..., Awaitable[Any]]
-_random_ids = itertools.count(1)
+_random_ids = itertools.count(1_000_000)  # beyond those that tests choose themselves
 
 
 def make_client(endpoint: SimulatorEndpoint, session: str, **settings: Any) -> Any:

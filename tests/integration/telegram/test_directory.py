@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.telegram.conftest import ACCOUNT, TEXT
+from tests.support.dialogs import read_dialogs
 from vestnik.domain.transport import ErrorClass, TransportError
 from vestnik.simulator.channels import ChannelSpec, Right
 from vestnik.simulator.endpoint import derive_auth_key
@@ -15,14 +16,14 @@ from vestnik.telegram.channels import SHORTEST_SLOW_MODE
 async def test_all_pages_of_the_dialogs_are_read(server, transport):
     names = [f"channel_{n:03}" for n in range(250)]
     server.simulator.ensure_channels(names, ACCOUNT)
-    channels = await transport.list_channels(["channel_001"])
-    assert sorted(known.username for known in channels) == names
+    channels = await read_dialogs(transport)
+    assert sorted(str(known.username) for known in channels) == names
     assert all(known.can_post for known in channels)
     assert server.simulator.posts.calls["messages.getDialogs"] <= 6
 
 
 async def test_a_listed_channel_can_be_posted_in_without_looking_it_up(server, transport, channel):
-    (known,) = await transport.list_channels([channel])
+    (known,) = await read_dialogs(transport)
     assert await transport.send(known.peer, TEXT, 1)
     assert server.simulator.posts.calls["contacts.resolveUsername"] == 0
 
@@ -35,7 +36,7 @@ async def test_rights_and_slow_mode_are_shown(server, transport):
         ChannelSpec(username="slow_group", slow_mode=60),
     ]
     server.simulator.ensure_channels(specs, ACCOUNT)
-    found = {known.title: known for known in await transport.list_channels([])}
+    found = {known.title: known for known in await read_dialogs(transport)}
     assert {title: known.can_post for title, known in found.items()} == {
         "writable": True,
         "readable": False,
@@ -47,7 +48,7 @@ async def test_rights_and_slow_mode_are_shown(server, transport):
 
 
 async def test_an_account_without_dialogs_has_no_channels(transport):
-    assert await transport.list_channels([]) == []
+    assert await read_dialogs(transport) == []
 
 
 async def test_a_bot_has_no_dialogs_and_is_not_asked_for_them(server, make_transport):
@@ -56,7 +57,7 @@ async def test_a_bot_has_no_dialogs_and_is_not_asked_for_them(server, make_trans
     server.simulator.ensure_channels(["first_channel"], "robot")
     transport = make_transport(auth_key=key)
     assert (await transport.connect()).is_bot is True
-    assert await transport.list_channels(["first_channel"]) == []
+    assert await read_dialogs(transport) == []
     assert server.simulator.posts.calls["messages.getDialogs"] == 0
 
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.dialogs import read_dialogs
 from tests.support.stage import Stage
 from vestnik.db.secrets import identify_secret, open_key_ring
 from vestnik.domain.ids import AccountId
@@ -84,12 +85,14 @@ async def test_a_rehearsal_finds_every_wanted_channel_writable(
     stage: Stage, settings: Settings, database_url: URL, server: SimulatorServer
 ) -> None:
     account_id = await stage.add_account()
+    await stage.add_channels(2)
+    await stage.add_campaign(account_id)
     async with factory(settings, database_url, server.endpoint) as transports:
         made = await transports.make(account_id, AccountKind.SIMULATED)
         assert isinstance(made, RehearsalTransport)
         async with connected(made) as transport:
-            known = await transport.list_channels(["alpha_one", "beta_two"])
-            assert {channel.username for channel in known} == {"alpha_one", "beta_two"}
+            known = await read_dialogs(transport)
+            assert {channel.username for channel in known} == {"first_00001", "first_00002"}
             assert all(channel.can_post for channel in known)
             for number, channel in enumerate(known):
                 assert await transport.send(channel.peer, HELLO, number + 1)
@@ -100,10 +103,12 @@ async def test_the_simulator_is_told_which_process_sends(
     stage: Stage, settings: Settings, database_url: URL, server: SimulatorServer
 ) -> None:
     account_id = await stage.add_account()
+    await stage.add_channels(1)
+    await stage.add_campaign(account_id)
     transports = Transports(settings, database_url, server.endpoint, holder="worker one")
     try:
         async with connected(await transports.make(account_id, AccountKind.SIMULATED)) as transport:
-            (known,) = await transport.list_channels(["alpha_one"])
+            (known,) = await read_dialogs(transport)
             await transport.send(known.peer, HELLO, 1)
     finally:
         await transports.close()
@@ -122,7 +127,7 @@ async def test_a_rehearsal_finds_private_channels_of_running_campaigns(
         factory(settings, database_url, server.endpoint) as transports,
         connected(await transports.make(account_id, AccountKind.SIMULATED)) as transport,
     ):
-        known = await transport.list_channels(["first_00002"])
+        known = await read_dialogs(transport)
     assert 4711 in {channel.peer.tg_id for channel in known}
 
 
@@ -131,13 +136,14 @@ async def test_what_a_rehearsal_knows_stays_good_when_the_simulator_starts_anew(
 ) -> None:
     account_id = await stage.add_account()
     (channel_id,) = await stage.add_channels(1)
+    await stage.add_campaign(account_id)
     async with serve() as first:
         endpoint = first.endpoint
         async with (
             factory(settings, database_url, endpoint) as transports,
             connected(await transports.make(account_id, AccountKind.SIMULATED)) as transport,
         ):
-            (known,) = await transport.list_channels(["first_00001"])
+            (known,) = await read_dialogs(transport)
     await stage.execute(
         "INSERT INTO channel_peers (account_id, channel_id, tg_id, access_hash) VALUES (:a, :c, :t, :h)",
         a=account_id, c=channel_id, t=known.peer.tg_id, h=known.peer.access_hash,

@@ -35,7 +35,6 @@ def make_campaign(*, queued: int = 100) -> LaneCampaign:
         revision=1,
         queued=queued,
         is_expanded=True,
-        is_prepared=True,
         cursor_reset_at=NOW,
     )
 
@@ -109,24 +108,42 @@ def test_a_count_taken_beside_a_claim_never_says_that_nothing_is_left() -> None:
         ({}, False),
         ({"queued": 0}, True),
         ({"queued": 0, "sending": 1}, False),
-        ({"is_expanded": False}, True),
+        ({"is_expanded": False, "queued": 0}, False),
     ],
 )
-def test_a_campaign_that_seems_done_or_unexpanded_is_looked_at(
-    changes: dict[str, int], needs_sweep: bool
-) -> None:
+def test_a_campaign_that_seems_done_is_looked_at(changes: dict[str, int], needs_sweep: bool) -> None:
     campaign = make_campaign()
     campaign.update(replace(RUNNING, **changes), NOW, counted_at_rest=True)  # type: ignore[arg-type]
     assert campaign.needs_sweep is needs_sweep
 
 
-def test_peers_that_change_make_every_campaign_wait_for_its_preparation() -> None:
-    book = CampaignBook({KEY: make_campaign()})
-    version = book.peers_version
-    book.unprepare()
-    assert not book[KEY].is_claimable(NOW)
-    assert book.needy == [book[KEY]]
-    assert book.peers_version != version
+def test_addresses_are_looked_for_at_first_and_what_is_known_goes_out_meanwhile() -> None:
+    campaign = make_campaign()
+    book = CampaignBook({KEY: campaign})
+    assert campaign.needs_peers
+    assert book.needy == [campaign]
+    assert campaign.is_claimable(NOW)
+    campaign.needs_peers = False
+    assert book.needy == []
+    campaign.note_claim(3, make_jobs(5), NOW)
+    assert not campaign.needs_peers
+    assert campaign.needs_sweep
+
+
+def test_a_look_that_takes_long_is_not_repeated_soon() -> None:
+    campaign = make_campaign()
+    campaign.note_swept(NOW - 1, NOW)
+    campaign.note_claim(3, [], NOW + 15)
+    assert not campaign.needs_sweep
+    campaign.note_claim(3, [], NOW + 21)
+    assert campaign.needs_sweep
+
+
+def test_an_expansion_that_ends_has_the_last_addresses_looked_for() -> None:
+    campaign = make_campaign()
+    campaign.needs_peers = campaign.is_expanded = False
+    campaign.update(RUNNING, NOW, counted_at_rest=True)
+    assert campaign.needs_peers
 
 
 def test_returns_of_campaigns_that_are_gone_are_nobodys() -> None:

@@ -1,23 +1,18 @@
-"""The lane's small parts by themselves: the gate, the lease's deadline, and a preparation that came too late."""
+"""The lane's small parts by themselves: the gate, and the lease's deadline."""
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
-import pytest
-
-from tests.unit.delivery.test_campaigns import KEY, make_campaign
-from vestnik.db.ledger import Lease, Ledger
+from vestnik.db.leases import Lease
+from vestnik.db.ledger import Ledger
 from vestnik.delivery.clock import read_clock
-from vestnik.delivery.failpoints import Failpoints
 from vestnik.delivery.gate import Gate
-from vestnik.delivery.lane import Lane
 from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.options import LaneOptions
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import AccountId
-from vestnik.domain.states import AccountKind
 
 LEASE = Lease(account_id=AccountId(UUID(int=9)), holder="test", epoch=1, next_slot_in=timedelta())
 SHORT = LaneOptions(lease=timedelta(seconds=0.3))
@@ -28,19 +23,12 @@ class FakeLedger:
 
     def __init__(self) -> None:
         self.renewals: list[bool | Exception] = []
-        self.sweep = asyncio.Event()
-        self.swept = asyncio.Event()
 
     async def renew_lease(self, lease: Lease, duration: timedelta) -> bool:
         answer = self.renewals.pop(0) if self.renewals else True
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    async def fail_unsendable(self, *_: Any, **__: Any) -> tuple[int, bool]:
-        self.swept.set()
-        await self.sweep.wait()
-        return 0, False
 
 
 def make_keeper(ledger: FakeLedger, options: LaneOptions = SHORT) -> LeaseKeeper:
@@ -82,27 +70,3 @@ async def test_a_lease_that_cannot_be_renewed_ends_by_its_own_deadline() -> None
         await keeper.run()
     assert read_clock() - begun < 1.5
     assert not keeper.is_valid
-
-
-@pytest.mark.parametrize("changes", [False, True])
-async def test_a_preparation_does_not_count_if_peers_changed_meanwhile(changes: bool) -> None:
-    """Otherwise two entries that have just turned out to be one channel would both be sent."""
-    ledger = FakeLedger()
-    lane = Lane(
-        cast("Ledger", ledger),
-        make_keeper(ledger, LaneOptions()),
-        kind=AccountKind.SIMULATED,
-        factory=cast("Any", None),
-        options=LaneOptions(),
-        failpoints=Failpoints(""),
-        unsealer=cast("Any", None),
-    )
-    campaign = lane._book[KEY] = make_campaign()
-    campaign.is_prepared = False
-    sweeping = asyncio.create_task(lane._sweep(campaign))
-    await ledger.swept.wait()
-    if changes:
-        await lane._quiesce()
-    ledger.sweep.set()
-    await sweeping
-    assert campaign.is_prepared is not changes

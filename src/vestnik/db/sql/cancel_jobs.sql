@@ -1,8 +1,14 @@
--- End what a cancelled campaign still has queued. The caller holds the campaign's row lock.
+-- End the next part of what a cancelled or failed campaign still has queued. The caller holds the campaign's row lock.
 -- A job that may have been posted cannot be called cancelled: its outcome is unknown and it is listed as such.
 WITH locked AS MATERIALIZED (
     SELECT id, maybe_sent FROM public.jobs
-    WHERE campaign_id = :campaign_id AND status = 'QUEUED'
+    -- two parts, because fresh and returned jobs have an index each
+    WHERE status = 'QUEUED' AND id IN (
+        (SELECT id FROM public.jobs
+         WHERE campaign_id = :campaign_id AND status = 'QUEUED' AND claims = 0 LIMIT :chunk)
+        UNION ALL
+        (SELECT id FROM public.jobs
+         WHERE campaign_id = :campaign_id AND status = 'QUEUED' AND claims > 0 LIMIT :chunk))
     ORDER BY id
     FOR NO KEY UPDATE
 ), moved AS (
@@ -10,7 +16,7 @@ WITH locked AS MATERIALIZED (
     SET status = CASE WHEN l.maybe_sent THEN 'FAILED' ELSE 'CANCELLED' END,
         error_code = CASE WHEN l.maybe_sent THEN 'UNKNOWN_OUTCOME' ELSE j.error_code END,
         error_message = CASE WHEN l.maybe_sent
-            THEN 'The campaign was cancelled before it was clear whether this post went out.'
+            THEN 'The campaign ended before it was clear whether this post went out.'
             ELSE j.error_message END,
         failed_at = CASE WHEN l.maybe_sent THEN clock_timestamp() ELSE j.failed_at END
     FROM locked l
@@ -24,3 +30,4 @@ SET queued = p.queued - d.n, cancelled = p.cancelled + d.n - d.unknown, failed =
     version = p.version + 1, updated_at = clock_timestamp()
 FROM delta d
 WHERE p.campaign_id = :campaign_id
+RETURNING p.queued

@@ -1,31 +1,55 @@
 -- Turn the next part of a batch into jobs, in the batch's order.
 -- The caller holds the campaign's row lock. random_id is a hash of campaign and channel, so the same pair gets
--- the same one again even from a restored backup. Channels already known to refuse this account are left out.
+-- the same one again even from a restored backup. Channels already known to refuse this account are left out. An
+-- entry that leads to the same Telegram channel as one before it ends at once, so that two posts cannot reach it.
 WITH audience AS MATERIALIZED (
-    SELECT bc.channel_id, bc.position,
+    SELECT bc.channel_id, bc.position, p.tg_id,
            ch.is_active AND ch.deleted_at IS NULL AND coalesce(p.is_active, true) AS is_sendable
-    FROM public.batch_channels bc
+    FROM (SELECT channel_id, position FROM public.batch_channels
+          WHERE batch_id = :batch_id AND position > :after ORDER BY position LIMIT :chunk) bc
     JOIN public.channels ch ON ch.id = bc.channel_id
     LEFT JOIN public.channel_peers p ON p.account_id = :account_id AND p.channel_id = bc.channel_id
-    WHERE bc.batch_id = :batch_id AND bc.position > :after
-    ORDER BY bc.position
-    LIMIT :chunk
+), shared AS MATERIALIZED (
+    -- the few Telegram channels that more than one of our channels leads to
+    SELECT DISTINCT a.tg_id FROM audience a
+    WHERE EXISTS (
+        SELECT FROM public.channel_peers p
+        WHERE p.account_id = :account_id AND p.tg_id = a.tg_id AND p.channel_id <> a.channel_id)
+), taken AS MATERIALIZED (
+    SELECT s.tg_id FROM shared s
+    WHERE EXISTS (
+        SELECT FROM public.channel_peers p
+        JOIN public.jobs j ON j.campaign_id = :campaign_id AND j.channel_id = p.channel_id
+        WHERE p.account_id = :account_id AND p.tg_id = s.tg_id
+          AND (j.status IN ('QUEUED', 'SENDING', 'SENT') OR j.maybe_sent))
+), entry AS MATERIALIZED (
+    SELECT a.channel_id, a.position,
+           a.tg_id IN (SELECT tg_id FROM shared)
+           AND (a.tg_id IN (SELECT tg_id FROM taken)
+                OR row_number() OVER (PARTITION BY a.tg_id ORDER BY a.position) > 1) AS is_twin
+    FROM audience a
+    WHERE a.is_sendable
 ), inserted AS (
-    INSERT INTO public.jobs (campaign_id, channel_id, account_id, random_id)
-    SELECT :campaign_id, channel_id, :account_id,
-           ('x' || left(md5(CAST(:campaign_id AS uuid) || '/' || channel_id), 16))::bit(64)::bigint
-    FROM audience
-    WHERE is_sendable
-    ORDER BY position
+    INSERT INTO public.jobs
+        (campaign_id, channel_id, account_id, random_id, status, error_code, error_message, failed_at)
+    SELECT :campaign_id, e.channel_id, :account_id,
+           ('x' || left(md5(CAST(:campaign_id AS uuid) || '/' || e.channel_id), 16))::bit(64)::bigint,
+           CASE WHEN e.is_twin THEN 'FAILED' ELSE 'QUEUED' END,
+           CASE WHEN e.is_twin THEN 'DUPLICATE_CHANNEL' END,
+           CASE WHEN e.is_twin THEN 'Another entry of this campaign is the same Telegram channel.' END,
+           CASE WHEN e.is_twin THEN clock_timestamp() END
+    FROM entry e
+    ORDER BY e.position
     ON CONFLICT (campaign_id, channel_id) DO NOTHING
-    RETURNING 1
+    RETURNING status
 ), added AS (
-    SELECT count(*)::int AS n FROM inserted
+    SELECT count(*)::int AS n, (count(*) FILTER (WHERE status = 'FAILED'))::int AS twins FROM inserted
 ), counted AS (
-    INSERT INTO public.campaign_progress AS p (campaign_id, total, queued, version)
-    SELECT :campaign_id, n, n, 1 FROM added
+    INSERT INTO public.campaign_progress AS p (campaign_id, total, queued, failed, brake_failed, version)
+    SELECT :campaign_id, n, n - twins, twins, twins, 1 FROM added
     ON CONFLICT (campaign_id) DO UPDATE
-    SET total = p.total + excluded.total, queued = p.queued + excluded.queued, version = p.version + 1,
+    SET total = p.total + excluded.total, queued = p.queued + excluded.queued, failed = p.failed + excluded.failed,
+        brake_failed = p.brake_failed + excluded.brake_failed, version = p.version + 1,
         updated_at = clock_timestamp()
     RETURNING p.total
 )

@@ -1,11 +1,11 @@
--- End queued jobs of a campaign that no claim will ever take: the pair or the channel is inactive, another row of
--- the campaign is the same Telegram channel, or ten claims have not settled whether the post went out.
+-- End queued jobs of a campaign that no claim will ever take: the pair or the channel is inactive, or ten claims have
+-- not settled whether the post went out.
 WITH campaign AS MATERIALIZED (
     SELECT c.id FROM public.campaigns c
     WHERE c.id = :campaign_id AND c.status = 'RUNNING'
     FOR NO KEY UPDATE
 ), candidate AS MATERIALIZED (
-    SELECT j.id, j.channel_id, j.maybe_sent, p.tg_id,
+    SELECT j.id,
            CASE WHEN j.maybe_sent AND j.claims >= 10 THEN 'UNKNOWN_OUTCOME'
                 WHEN NOT ch.is_active OR NOT coalesce(p.is_active, true) THEN 'CHANNEL_INACTIVE' END AS reason
     FROM public.jobs j
@@ -13,22 +13,11 @@ WITH campaign AS MATERIALIZED (
     JOIN public.channels ch ON ch.id = j.channel_id
     LEFT JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
     WHERE j.status = 'QUEUED'
-), twin AS MATERIALIZED (
-    -- which job of each Telegram channel stands: one that is out or may be, else the first that can be sent
-    SELECT p.tg_id, (array_agg(j.id ORDER BY j.status = 'QUEUED' AND NOT j.maybe_sent, j.id))[1] AS first_id
-    FROM public.jobs j
-    JOIN public.channels ch ON ch.id = j.channel_id
-    JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
-    WHERE CAST(:check_twins AS bool) AND j.campaign_id = :campaign_id AND p.tg_id IS NOT NULL
-      AND (j.status IN ('SENDING', 'SENT') OR j.maybe_sent
-           OR j.status = 'QUEUED' AND ch.is_active AND p.is_active)
-    GROUP BY p.tg_id HAVING count(*) > 1
 ), locked AS MATERIALIZED (
-    SELECT j.id, coalesce(k.reason, 'DUPLICATE_CHANNEL') AS reason, j.maybe_sent
+    SELECT j.id, k.reason, j.maybe_sent
     FROM public.jobs j
     JOIN candidate k ON k.id = j.id
-    LEFT JOIN twin t ON t.tg_id = k.tg_id AND t.first_id <> k.id
-    WHERE j.status = 'QUEUED' AND (k.reason IS NOT NULL OR t.tg_id IS NOT NULL)
+    WHERE j.status = 'QUEUED' AND k.reason IS NOT NULL
     ORDER BY j.id
     FOR NO KEY UPDATE OF j
 ), moved AS (
@@ -37,8 +26,7 @@ WITH campaign AS MATERIALIZED (
         error_code = CASE WHEN l.maybe_sent THEN 'UNKNOWN_OUTCOME' ELSE l.reason END,
         error_message = CASE
             WHEN l.maybe_sent THEN 'Telegram never confirmed whether this post went out; it may be in the channel.'
-            WHEN l.reason = 'CHANNEL_INACTIVE' THEN 'The channel was deactivated before its turn came.'
-            ELSE 'Another entry of this campaign is the same Telegram channel.' END
+            ELSE 'The channel was deactivated before its turn came.' END
     FROM locked l
     WHERE j.id = l.id
     RETURNING j.id

@@ -2,7 +2,7 @@
 -- Success is recorded by id wherever it is not recorded yet: a post that exists is a fact, whoever holds the lease
 -- now. Everything else is recorded only for the claim that it belongs to, as this statement is repeated when its
 -- answer gets lost and the same holder may have claimed the job again. A job that would go back to the queue of
--- a cancelled campaign ends instead. Locks in the order campaigns, jobs, progress, channel_peers, channels.
+-- a cancelled or failed campaign ends instead. Locks in the order campaigns, jobs, progress, channel_peers, channels.
 WITH result AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r (
         job_id bigint, claim_epoch bigint, claims int, outcome text, message_ids bigint[], error_code text,
@@ -24,9 +24,9 @@ WITH result AS MATERIALIZED (
 ), decided AS MATERIALIZED (
     SELECT l.id, l.campaign_id, l.account_id, l.channel_id, l.old_status, r.message_ids, r.error_message, r.delay,
            r.attempted, r.maybe_sent, r.counts_against_channel, r.deactivate, r.channel_hold, r.forget_peer,
-           CASE WHEN r.outcome <> 'QUEUED' OR l.campaign_status <> 'CANCELLED' THEN r.outcome
+           CASE WHEN r.outcome <> 'QUEUED' OR l.campaign_status NOT IN ('CANCELLED', 'FAILED') THEN r.outcome
                 WHEN r.maybe_sent THEN 'FAILED' ELSE 'CANCELLED' END AS new_status,
-           CASE WHEN r.outcome = 'QUEUED' AND l.campaign_status = 'CANCELLED' AND r.maybe_sent
+           CASE WHEN r.outcome = 'QUEUED' AND l.campaign_status IN ('CANCELLED', 'FAILED') AND r.maybe_sent
                 THEN 'UNKNOWN_OUTCOME' ELSE r.error_code END AS error_code
     FROM locked l
     JOIN result r ON r.job_id = l.id

@@ -1,5 +1,5 @@
 -- Put what earlier holders of the lease left in SENDING back into the queue; it keeps maybe_sent and its random_id.
--- Jobs of a campaign cancelled meanwhile end here: nobody would claim them again.
+-- Jobs of a campaign cancelled or failed meanwhile end here: nobody would claim them again.
 WITH lease AS MATERIALIZED (
     SELECT account_id, epoch FROM public.account_leases
     WHERE account_id = :account_id AND epoch = :epoch AND lease_until > clock_timestamp()
@@ -14,7 +14,7 @@ WITH lease AS MATERIALIZED (
     FOR NO KEY UPDATE
 ), locked AS MATERIALIZED (
     SELECT j.id, j.campaign_id,
-           CASE WHEN c.status <> 'CANCELLED' THEN 'QUEUED' WHEN j.maybe_sent THEN 'FAILED' ELSE 'CANCELLED' END
+           CASE WHEN c.status NOT IN ('CANCELLED', 'FAILED') THEN 'QUEUED' WHEN j.maybe_sent THEN 'FAILED' ELSE 'CANCELLED' END
                AS new_status
     FROM public.jobs j
     JOIN campaign c ON c.id = j.campaign_id

@@ -1,0 +1,47 @@
+"""Retention, as workers carry it out: what has been kept for JOB_RETENTION_DAYS goes, the counters stay."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from vestnik.db import retention
+from vestnik.db.audit import record_audit
+from vestnik.db.retention import PurgedJobs
+from vestnik.domain.actors import Actor
+from vestnik.domain.ids import CampaignId, ChannelId
+
+FIRST_CHANNEL = retention.FIRST_CHANNEL
+
+
+async def list_purgeable_campaigns(session: AsyncSession, keep_for: timedelta) -> list[CampaignId]:
+    """Campaigns that ended that long ago and have jobs left, those of an interrupted purge included."""
+    return await retention.list_purgeable_campaigns(session, keep_for)
+
+
+async def purge_campaign_jobs(
+    session: AsyncSession,
+    campaign_id: CampaignId,
+    keep_for: timedelta,
+    *,
+    after: ChannelId = FIRST_CHANNEL,
+) -> PurgedJobs | None:
+    """Delete the next part of a campaign's jobs; from the first part on they cannot be retried.
+
+    None when another process has the campaign, or when it may not be purged (any more). Audited once a campaign.
+    """
+    purged = await retention.purge_jobs(session, campaign_id, keep_for, after)
+    if purged is not None and purged.is_first:
+        await record_audit(
+            session,
+            Actor.system("retention"),
+            "campaign.purged",
+            "campaign",
+            campaign_id,
+            after={"jobs": purged.total},
+        )
+    return purged
+
+
+async def purge_commands(session: AsyncSession, keep_for: timedelta) -> int:
+    """Delete the next part of the direct sends and other commands that ended that long ago; how many."""
+    return await retention.purge_commands(session, keep_for)

@@ -1,0 +1,78 @@
+"""Retention: a purge is found by looking, done in small transactions, and goes on where a dead worker left it.
+
+Any number of workers may look at once: each passes over the rows that another has locked.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from vestnik.db.engine import open_session
+from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.domain.ids import CampaignId
+from vestnik.services import retention
+
+log = structlog.get_logger()
+
+LOOK_EVERY = 600.0
+REST = 0.1
+"""Seconds between two transactions, so that deleting never keeps the database from delivering."""
+
+
+async def run_retention(engine: AsyncEngine, keep_for: timedelta) -> None:
+    """Delete what ended longer than `keep_for` ago, until cancelled; with zero everything is kept for ever."""
+    if not keep_for:
+        return
+    while True:
+        try:
+            await purge_everything_due(engine, keep_for)
+        except DatabaseUnavailableError as exc:
+            log.debug("retention.database_away", reason=exc.message)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def purge_everything_due(engine: AsyncEngine, keep_for: timedelta) -> None:
+    """Delete what is due now; campaigns that another worker is purging are left to it.
+
+    Raises DatabaseUnavailableError.
+    """
+    while True:
+        async with open_session(engine) as session:
+            found = await retention.list_purgeable_campaigns(session, keep_for)
+        purged = [await _purge_campaign(engine, campaign_id, keep_for) for campaign_id in found]
+        if not any(purged):
+            break
+    await _purge_commands(engine, keep_for)
+
+
+async def _purge_campaign(engine: AsyncEngine, campaign_id: CampaignId, keep_for: timedelta) -> bool:
+    """Whether nothing is left of its jobs."""
+    deleted = 0
+    after = retention.FIRST_CHANNEL
+    while True:
+        async with open_session(engine) as session:
+            part = await retention.purge_campaign_jobs(session, campaign_id, keep_for, after=after)
+        if part is None:
+            return False
+        deleted += part.deleted
+        if part.next_after is None:
+            break
+        after = part.next_after
+        await asyncio.sleep(REST)
+    log.info("campaign.purged", campaign_id=str(campaign_id), count=deleted)
+    return True
+
+
+async def _purge_commands(engine: AsyncEngine, keep_for: timedelta) -> None:
+    deleted = 0
+    while True:
+        async with open_session(engine) as session:
+            part = await retention.purge_commands(session, keep_for)
+        if part == 0:
+            break
+        deleted += part
+        await asyncio.sleep(REST)
+    if deleted:
+        log.info("commands.purged", count=deleted)
