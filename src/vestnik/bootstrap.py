@@ -256,16 +256,63 @@ async def run_worker_process(
 
 
 async def run_api_process(
-    database: Database, listener: "socket.socket", *, stop: asyncio.Event, ready: Callable[[], None]
+    settings: Settings,
+    database: Database,
+    listener: "socket.socket",
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
 ) -> None:
     """Serve the API on a listening socket until `stop`."""
-    from vestnik.api.app import create_app
+    from vestnik.api.app import ApiOptions, create_app
     from vestnik.api.health import Readiness
     from vestnik.api.serving import serve
+    from vestnik.db.engine import close_engine, make_engine, parse_database_url
+    from vestnik.db.listener import Listener
     from vestnik.db.schema import require_current_schema
+    from vestnik.db.secrets import open_key_ring
+    from vestnik.services.campaigns import read_progress
+    from vestnik.settings import split_list
+    from vestnik.web.authentication import StoredIdentities
+    from vestnik.web.database import Database as WebDatabase
+    from vestnik.web.hub import ProgressHub
+    from vestnik.web.state import WebState
+    from vestnik.web.throttle import Throttle
 
-    readiness = Readiness(lambda: require_current_schema(database.url))
-    await serve(create_app(readiness), listener, stop=stop, ready=ready)
+    engine = make_engine(database.url, name="api")
+    web_database = WebDatabase(engine)
+    listen_url = database.url
+    if settings.listen_url is not None:
+        listen_url = parse_database_url(settings.listen_url.get_secret_value())
+    hub = ProgressHub(
+        lambda ids: web_database.run(lambda session: read_progress(session, ids)),
+        wake_source=lambda wake: Listener(listen_url, lambda _account_id: wake()).run(),
+    )
+    state = WebState(
+        database=web_database,
+        hub=hub,
+        authenticator=StoredIdentities(web_database),
+        throttle=Throttle(settings.api_rate, burst=4 * settings.api_rate),
+        open_keys=lambda: open_key_ring(settings.secret_key, settings.data_dir, announce=lambda _text: None),
+        zone=settings.zone,
+        origins=frozenset(split_list(settings.cors_origins)),
+    )
+    app = create_app(
+        Readiness(lambda: require_current_schema(database.url)),
+        state,
+        ApiOptions(cors_origins=split_list(settings.cors_origins)),
+    )
+    try:
+        await serve(
+            app,
+            listener,
+            stop=stop,
+            ready=ready,
+            on_stopping=hub.close,
+            trusted_proxies=split_list(settings.trusted_proxies),
+        )
+    finally:
+        await close_engine(engine)
 
 
 async def run_simulator_process(

@@ -7,9 +7,13 @@ JOB_RETENTION_DAYS); new ones start with VESTNIK_. Sources, the strongest first:
 
 import os
 import sys
+from datetime import UTC, tzinfo
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -67,6 +71,16 @@ class Settings(BaseSettings):
     call_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
         30.0, validation_alias="VESTNIK_CALL_TIMEOUT_SECONDS"
     )
+    cors_origins: str = Field("", validation_alias="VESTNIK_CORS_ORIGINS")
+    """Origins of other sites whose pages may call the API, separated by commas."""
+    trusted_proxies: str = Field("", validation_alias="VESTNIK_TRUSTED_PROXIES")
+    """Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas."""
+    listen_url: SecretStr | None = Field(None, validation_alias="VESTNIK_LISTEN_URL")
+    """A session connection for LISTEN, where the API's own goes through a transaction pooler."""
+    api_rate: Annotated[float, Field(ge=1, le=10_000)] = Field(50.0, validation_alias="VESTNIK_API_RATE")
+    """Requests a second that one token or browser may make in the long run."""
+    time_zone: str = Field("UTC", validation_alias="VESTNIK_TIME_ZONE")
+    """In which {date} and {time} in texts are written; a name of the IANA database."""
     job_retention_days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)] = Field(
         7.0, validation_alias="JOB_RETENTION_DAYS"
     )
@@ -82,6 +96,7 @@ class Settings(BaseSettings):
         "telegram_api_hash",
         "supabase_url",
         "secret_key",
+        "listen_url",
         mode="before",
     )
     @classmethod
@@ -94,6 +109,45 @@ class Settings(BaseSettings):
         if value.lower() not in {"debug", "info", "warning", "error"}:
             raise ValueError("must be one of debug, info, warning, error")
         return value.lower()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_time_zone(cls, value: str) -> str:
+        try:
+            find_zone(value)
+        except (ValueError, LookupError, OSError):
+            raise ValueError("must be the name of a time zone such as Europe/Moscow") from None
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        for origin in split_list(value):
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or origin.rstrip("/") != (f"{parts.scheme}://{parts.netloc}")
+            ):
+                raise ValueError("must be origins such as https://news.example, separated by commas")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for address in split_list(value):
+            try:
+                ip_network(address)
+            except ValueError:
+                raise ValueError(
+                    "must be addresses or networks such as 10.0.0.0/8, separated by commas"
+                ) from None
+        return value
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of {date} and {time}."""
+        return find_zone(self.time_zone)
 
     @model_validator(mode="after")
     def _check_supabase(self) -> Self:
@@ -115,6 +169,16 @@ class Settings(BaseSettings):
         if self.telegram_session is not None and missing:
             raise ValueError(f"TELEGRAM_SESSION is set, so {' and '.join(missing)} must be set as well")
         return self
+
+
+def find_zone(name: str) -> tzinfo:
+    """The time zone of this name. UTC needs no database of zones, which Windows and small images lack."""
+    return UTC if name.upper() == "UTC" else ZoneInfo(name)
+
+
+def split_list(value: str) -> list[str]:
+    """The parts of a setting that is a list separated by commas."""
+    return [part.strip().rstrip("/") for part in value.split(",") if part.strip()]
 
 
 def _known_variables() -> set[str]:

@@ -1,5 +1,8 @@
 """Settings that are no connection and no secret: their defaults, and what is refused."""
 
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from vestnik.domain.errors import ConfigurationError
@@ -21,3 +24,17 @@ def test_a_retention_that_makes_no_sense_is_refused_by_name(
     monkeypatch.setenv("JOB_RETENTION_DAYS", value)
     with pytest.raises(ConfigurationError, match="JOB_RETENTION_DAYS"):
         load_settings()
+
+
+def test_texts_are_dated_in_utc_unless_a_zone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().zone is UTC
+    monkeypatch.setenv("VESTNIK_TIME_ZONE", "Europe/Moscow")
+    assert load_settings().zone == ZoneInfo("Europe/Moscow")
+
+
+@pytest.mark.parametrize(
+    "value", ["Mars/Olympus", "", "../../etc/passwd", "/etc/localtime", "Europe", "a\0b"]
+)
+def test_a_zone_that_there_is_not_is_refused_by_name(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="time zone such as"):
+        load_settings(time_zone=value)

@@ -9,8 +9,9 @@ import structlog
 from fastapi import APIRouter, Request
 
 from vestnik import __version__
-from vestnik.api.problems import MEDIA_TYPE
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
+from vestnik.web.identity import allow_anyone
+from vestnik.web.problems import MEDIA_TYPE
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +59,15 @@ class Readiness:
         return None
 
 
-@router.get("/healthz")
+@router.get("/healthz", **allow_anyone())
 async def show_health() -> dict[str, str]:
     """The process lives."""
     return {"status": "ok", "version": __version__}
 
 
-@router.get("/readyz", responses={503: {"description": "It cannot", "content": {MEDIA_TYPE: {}}}})
+@router.get(
+    "/readyz", responses={503: {"description": "It cannot", "content": {MEDIA_TYPE: {}}}}, **allow_anyone()
+)
 async def show_readiness(request: Request) -> dict[str, str]:
     """The process can work: the database answers and its schema is the one needed."""
     readiness: Readiness = request.app.state.readiness

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import uvicorn
@@ -33,15 +33,26 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: FastAPI, listener: socket.socket, *, stop: asyncio.Event, ready: Callable[[], None] | None = None
+    app: FastAPI,
+    listener: socket.socket,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[], None] | None = None,
+    on_stopping: Callable[[], None] | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> None:
-    """Serve until `stop` is set and requests in progress have ended; calls `ready` once it answers."""
+    """Serve until `stop` is set and requests in progress have ended; calls `ready` once it answers.
+
+    `on_stopping` ends requests that would otherwise go on for ever. Forwarded addresses are believed from
+    `trusted_proxies` alone.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         lifespan="on",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
@@ -51,4 +62,6 @@ async def serve(
         stopping = tasks.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        if on_stopping is not None:
+            on_stopping()
         server.should_exit = True

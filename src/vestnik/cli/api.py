@@ -21,6 +21,7 @@ from vestnik.cli.output import print_note
 
 if TYPE_CHECKING:
     from vestnik.bootstrap import Database
+    from vestnik.settings import Settings
 
 HostOption = Annotated[
     str | None, typer.Option("--host", help="Address to listen on (VESTNIK_HOST, 127.0.0.1).")
@@ -47,11 +48,13 @@ def run_api(
         with listener, open_database(settings, start_embedded=False) as database:
             if not is_child():  # a parent has done it
                 prepare_schema(database)
-            main = partial(_serve, database, listener, as_json or is_child())
+            main = partial(_serve, settings, database, listener, as_json or is_child())
             run_async(serve_until_stopped(main, request))
 
 
-async def _serve(database: "Database", listener: socket.socket, as_json: bool, stop: asyncio.Event) -> None:
+async def _serve(
+    settings: "Settings", database: "Database", listener: socket.socket, as_json: bool, stop: asyncio.Event
+) -> None:
     from vestnik import bootstrap
     from vestnik.api.listener import format_url
 
@@ -63,4 +66,4 @@ async def _serve(database: "Database", listener: socket.socket, as_json: bool, s
         else:
             print_note(f"the API answers at {url}; Ctrl+C stops it")
 
-    await bootstrap.run_api_process(database, listener, stop=stop, ready=tell_ready)
+    await bootstrap.run_api_process(settings, database, listener, stop=stop, ready=tell_ready)

@@ -29,7 +29,9 @@ from vestnik.cli import (
     send,
     simulator,
     template,
+    token,
     up,
+    user,
     worker,
 )
 from vestnik.cli.context import GlobalOptions
@@ -61,6 +63,8 @@ campaign.app.command("unschedule")(campaign_changes.unschedule_campaign)
 campaign.app.command("retry-failed")(campaign_changes.retry_failed)
 campaign.app.command("set")(campaign_changes.change_campaign)
 app.add_typer(campaign.app, name="campaign")
+app.add_typer(user.app, name="user")
+app.add_typer(token.app, name="token")
 app.add_typer(db.app, name="db")
 
 

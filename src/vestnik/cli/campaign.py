@@ -54,7 +54,13 @@ def create_campaign(
         str | None, typer.Option("--template", metavar="TEMPLATE", help="Its name or id.")
     ] = None,
     text: Annotated[
-        str | None, typer.Option("--text", metavar="TEXT", help="Plain text, instead of a template.")
+        str | None, typer.Option("--text", metavar="TEXT", help="What to post, instead of a template.")
+    ] = None,
+    parse_mode: Annotated[
+        str | None,
+        typer.Option(
+            "--parse-mode", metavar="HTML|MARKDOWN", help="How the text is written; plain text without."
+        ),
     ] = None,
     retry_limit: Annotated[
         int, typer.Option("--retry-limit", metavar="N", help="Retries after a failed first attempt.")
@@ -76,6 +82,7 @@ def create_campaign(
         channels_file=None if channels_file is None else read_channel_list(channels_file),
         template=template,
         text=text,
+        parse_mode=parse_mode,
         rate=rate,
         retry_limit=retry_limit,
         mode=mode,

@@ -22,7 +22,7 @@ def _keep_as_group() -> None:
 
 def read_channel_list(name: str) -> bytes:
     """The content of a list of channels. Raises InvalidInputError."""
-    from vestnik.domain.channels import MAX_LIST_BYTES
+    from vestnik.domain.channel_lists import MAX_LIST_BYTES
 
     return read_input(name, limit=MAX_LIST_BYTES, field="channels_file")
 
@@ -41,7 +41,11 @@ def describe_import(result: "ImportResult") -> str:
 def import_channels(
     context: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="FILE|-", help="One channel a line: @name, https://t.me/name or -100id.")
+        str,
+        typer.Argument(
+            metavar="FILE|-",
+            help="One channel a line: @name, https://t.me/name or -100id; or CSV with named columns.",
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:

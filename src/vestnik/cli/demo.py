@@ -19,13 +19,21 @@ from vestnik.cli.child import (
 from vestnik.cli.context import GlobalOptions
 from vestnik.cli.demo_options import DemoOptions, FaultLevel
 from vestnik.cli.output import print_fields, print_json, print_note
-from vestnik.cli.stack import StackReporter, hold_data_dir, make_child_environment, require_free_port
+from vestnik.cli.stack import (
+    StackReporter,
+    hold_data_dir,
+    make_child_environment,
+    require_free_port,
+    welcome_first_administrator,
+)
 from vestnik.cli.up import run_stack, start_all
 from vestnik.domain.campaigns import check_rate
 from vestnik.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from vestnik.cli.demo_run import Outcome
+    from vestnik.cli.demo_sample import Sample
+    from vestnik.cli.stack import Stack
     from vestnik.settings import Settings
 
 MAX_CHANNELS: Final = 100_000
@@ -126,14 +134,14 @@ class _Run:
         return 0 if outcome.is_success else 1
 
     async def _work(self) -> None:
-        from vestnik.cli.demo_run import deliver_sample, make_sample
+        from vestnik.cli.demo_run import deliver_sample
 
         options, settings = self._options, self._settings
         environment = make_child_environment(settings, base=os.environ, isolated=True)
         if not options.as_json:
             print("Starting database, simulated Telegram, API and worker …", flush=True)
         async with run_stack(settings, self._reporter, environment) as stack:
-            url, sample = await start_all(stack, lambda: make_sample(stack, options))
+            url, sample = await start_all(stack, lambda: self._prepare(stack))
             if options.as_json:
                 announce(
                     "ready", url=url, data_dir=str(settings.data_dir), campaign_id=str(sample.campaign_id)
@@ -144,8 +152,29 @@ class _Run:
                 return
             self._print(self._outcome)
             if not options.as_json:
-                print(f"\nVestnik goes on running at {url} until Ctrl+C.", flush=True)
+                self._describe_stay(url)
             await asyncio.get_running_loop().create_future()
+
+    async def _prepare(self, stack: "Stack") -> "Sample":
+        """The sample; and, unless all of it ends soon, somebody who may sign in."""
+        from vestnik.cli.demo_run import make_sample
+
+        if not self._options.once:
+            await welcome_first_administrator(stack.engine, as_json=self._options.as_json)
+        return await make_sample(stack, self._options)
+
+    def _describe_stay(self, url: str) -> None:
+        from vestnik.services.users import FIRST_ADMINISTRATOR
+
+        command = f'vestnik --data-dir "{self._settings.data_dir}"'
+        print(f"\nVestnik goes on running at {url} until Ctrl+C.")
+        print("From another terminal, with DATABASE_URL unset:")
+        print(f"  a token for its API           {command} token create --user {FIRST_ADMINISTRATOR}")
+        print(f"  a password for the next time  {command} user password {FIRST_ADMINISTRATOR}")
+        print(
+            f"Sign in with POST {url}/api/auth/login, or send the token as 'Authorization: Bearer TOKEN'.",
+            flush=True,
+        )
 
     def _print(self, outcome: "Outcome") -> None:
         if self._options.as_json:

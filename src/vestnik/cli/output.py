@@ -13,7 +13,7 @@ from uuid import UUID
 import typer
 from typer.exceptions import TyperException
 
-from vestnik.domain.channels import InvalidLine
+from vestnik.domain.channel_lists import InvalidLine
 from vestnik.domain.errors import InvalidInputError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one a line for a list.")]

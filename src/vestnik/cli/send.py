@@ -27,7 +27,18 @@ def send_posts(
         list[str] | None,
         typer.Option("--channel", metavar="CHANNEL", help="@name, link or id; may be given several times."),
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Plain text to post.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="TEXT", help="What to post; {{ and }} are braces.")
+    ] = None,
+    parse_mode: Annotated[
+        str | None,
+        typer.Option(
+            "--parse-mode", metavar="HTML|MARKDOWN", help="How the text is written; plain text without."
+        ),
+    ] = None,
+    link_preview: Annotated[
+        bool, typer.Option("--link-preview/--no-link-preview", help="Show the text's first link below it.")
+    ] = True,
     template: Annotated[
         str | None, typer.Option("--template", metavar="TEMPLATE", help="Its name or id, instead of a text.")
     ] = None,
@@ -69,6 +80,9 @@ def send_posts(
             channels=channels or [],
             text=text,
             template=template,
+            parse_mode=parse_mode,
+            link_preview=link_preview,
+            zone=settings.zone,
             mode=mode,
             account=account,
             expires_in=timedelta(seconds=timeout),

@@ -20,7 +20,7 @@ from vestnik.cli.child import (
     serve_until_stopped,
 )
 from vestnik.cli.output import print_note, read_input
-from vestnik.domain.channels import MAX_LIST_BYTES, parse_channel_list
+from vestnik.domain.channel_lists import MAX_LIST_BYTES, parse_channel_list
 from vestnik.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from vestnik.cli.child import (
 )
 from vestnik.cli.crashes import is_crash
 from vestnik.cli.processes import ChildSpec, Reporter, Supervisor, own_command
+from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConfigurationError, ConflictError, VestnikError
 
 if TYPE_CHECKING:
@@ -167,6 +168,22 @@ def _open_and_prepare(settings: "Settings", places: ExitStack) -> OpenDatabase:
     with explain_unreachable(database):
         upgrade_schema(database.url)
     return OpenDatabase(database=database, engine=make_engine(database.url, name="supervisor", pool_size=2))
+
+
+async def welcome_first_administrator(engine: "AsyncEngine", *, as_json: bool) -> None:
+    """Make an administrator where there is nobody, and tell the password this one time, on standard output."""
+    from vestnik.db.engine import open_session
+    from vestnik.services.users import ensure_first_administrator
+
+    async with open_session(engine) as session:
+        first = await ensure_first_administrator(session, Actor.system("first start"))
+    if first is None:
+        return
+    if as_json:
+        announce("first_administrator", email=first.email, password=first.password)
+        return
+    print(f"The first administrator is {first.email} with the password {first.password}")
+    print("  It is shown only now, and to be changed at the first sign-in.", flush=True)
 
 
 def make_child_environment(

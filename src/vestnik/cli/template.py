@@ -28,25 +28,39 @@ def _keep_as_group() -> None:
 def create_template(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME")],
-    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Plain text to post.")] = None,
+    *,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="TEXT", help="What to post; {{ and }} are braces.")
+    ] = None,
     text_file: Annotated[
         str | None, typer.Option("--text-file", metavar="FILE|-", help="UTF-8 file with the text.")
     ] = None,
+    parse_mode: Annotated[
+        str | None,
+        typer.Option("--parse-mode", metavar="HTML|MARKDOWN", help="How it is written; plain text without."),
+    ] = None,
+    link_preview: Annotated[
+        bool, typer.Option("--link-preview/--no-link-preview", help="Show the first link's page below it.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a template of plain text, posted as it is."""
+    """Make a template; {channel_title} and other variables are filled in for each channel."""
     from vestnik.services import templates
 
     content = _read_text(text, text_file)
 
     async def act(session: "AsyncSession") -> "TemplateView":
-        return await templates.create_template(session, identify_actor(), name, content)
+        return await templates.create_template(
+            session, identify_actor(), name, content, parse_mode=parse_mode, link_preview=link_preview
+        )
 
     template = run_action(context, act)
     if as_json:
         print_json(template)
         return
-    print(f"Template '{template.name}' ({template.id}) has {template.length} of 4096 UTF-16 units.")
+    print(
+        f"Template '{template.name}' ({template.id}) has {template.length} of {template.limit} UTF-16 units."
+    )
     print(f"Next: vestnik campaign create --name NAME --batch BATCH --template {template.id} --rate 20")
 
 

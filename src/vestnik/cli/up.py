@@ -22,6 +22,7 @@ from vestnik.cli.stack import (
     make_child_environment,
     open_database_aside,
     require_free_port,
+    welcome_first_administrator,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ async def _run(settings: "Settings", reporter: StackReporter, as_json: bool, sto
 
     async def work() -> None:
         async with run_stack(settings, reporter, environment) as stack:
-            url, _ = await start_all(stack, lambda: _take_over_accounts(stack))
+            url, _ = await start_all(stack, lambda: _prepare(stack, as_json=as_json))
             if as_json:
                 announce("ready", url=url, data_dir=str(settings.data_dir))
             else:
@@ -63,10 +64,11 @@ async def _run(settings: "Settings", reporter: StackReporter, as_json: bool, sto
     await run_or_stop(work(), stop)
 
 
-async def _take_over_accounts(stack: Stack) -> None:
+async def _prepare(stack: Stack, *, as_json: bool) -> None:
     from vestnik.bootstrap import take_over_environment
 
     await take_over_environment(stack.settings, stack.engine, announce=print_note)
+    await welcome_first_administrator(stack.engine, as_json=as_json)
 
 
 @asynccontextmanager

@@ -12,6 +12,15 @@ core.telegram.org/api/entities and TDLib's source (td/telegram/MessageEntity.cpp
 
 from vestnik.content.entities import EntityType, FormattedText, MessageEntity
 from vestnik.content.errors import MarkupError
+from vestnik.content.frozen import (
+    FrozenContent,
+    content_from_json,
+    content_to_json,
+    frozen_from_json,
+    frozen_to_json,
+    make_content,
+    read_content,
+)
 from vestnik.content.limits import CAPTION, MAX_ENTITIES, TEXT, Limit, check_length, count_units
 from vestnik.content.markdown import parse_markdown
 from vestnik.content.modes import ParseMode, compile_template, parse_plain, read_parse_mode
@@ -26,7 +35,7 @@ from vestnik.content.serialising import (
 )
 from vestnik.content.source import MAX_SOURCE_LENGTH
 from vestnik.content.telegram_html import parse_html
-from vestnik.content.templates import Template, check_template, measure, render
+from vestnik.content.templates import Template, check_template, measure, measure_least, render
 from vestnik.content.variables import Values, Variable, list_variables
 
 __all__ = [
@@ -36,6 +45,7 @@ __all__ = [
     "TEXT",
     "EntityType",
     "FormattedText",
+    "FrozenContent",
     "Limit",
     "MarkupError",
     "MessageEntity",
@@ -46,16 +56,23 @@ __all__ = [
     "check_length",
     "check_template",
     "compile_template",
+    "content_from_json",
+    "content_to_json",
     "count_units",
     "entity_to_json",
     "formatted_from_json",
     "formatted_to_json",
+    "frozen_from_json",
+    "frozen_to_json",
     "list_variables",
+    "make_content",
     "measure",
+    "measure_least",
     "normalise",
     "parse_html",
     "parse_markdown",
     "parse_plain",
+    "read_content",
     "read_parse_mode",
     "render",
     "render_preview_html",

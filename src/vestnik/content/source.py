@@ -27,6 +27,11 @@ def clean_value(value: str) -> str:
     return clean_text(_FORBIDDEN.sub(" ", value))
 
 
+def unify_line_ends(text: str) -> str:
+    """The text with LF at its line ends."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def is_forbidden(character: str) -> bool:
     """Whether it is a control character or half a surrogate pair, which no text may hold."""
     return _FORBIDDEN.fullmatch(character) is not None
@@ -36,6 +41,12 @@ def quote_source(text: str) -> str:
     """A piece of the source for a message: short and on one line."""
     line = text.replace("\n", " ")
     return line if len(line) <= SHOWN_LENGTH else line[:SHOWN_LENGTH] + "…"
+
+
+def _explain_forbidden(character: str) -> str:
+    if "\ud800" <= character <= "\udfff":
+        return "this is not valid UTF-8 text; save or type it as UTF-8"
+    return f"the character U+{ord(character):04X} cannot be posted; remove it"
 
 
 class Source:
@@ -52,11 +63,9 @@ class Source:
                 f"the {field} has {len(text):,} characters with its markup; {MAX_SOURCE_LENGTH:,} is the most",
                 field=field,
             )
-        self.text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        self.text = unify_line_ends(text.removeprefix("\ufeff"))
         if (found := _FORBIDDEN.search(self.text)) is not None:
-            raise self.error(
-                f"the character U+{ord(found[0]):04X} cannot be posted; remove it", at=found.start()
-            )
+            raise self.error(_explain_forbidden(found[0]), at=found.start())
 
     @property
     def is_at_end(self) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from vestnik.content.entities import FormattedText, MessageEntity
+from vestnik.content.entities import EntityType, FormattedText, MessageEntity
 from vestnik.content.limits import TEXT, Limit, check_entities, check_length, check_units, count_units
 from vestnik.content.normalising import normalise
 from vestnik.content.variables import Values, Variable, split_variables
+from vestnik.domain.errors import InvalidInputError
 
 _STAND_IN = "\ufffc"
 
@@ -52,12 +53,25 @@ def measure(template: Template, values: Values | None = None) -> int:
     return count_units(render(template, values).text)
 
 
+def measure_least(template: Template) -> int:
+    """The UTF-16 units in any channel: as if the variables were empty."""
+    return count_units(_fill(template, _leave_empty, _leave_empty).text)
+
+
 def check_template(template: Template, limit: Limit = TEXT, *, field: str = "content") -> None:
     """Raises InvalidInputError for what is wrong in every channel.
 
-    Variables count as empty for the length: what overflows then overflows everywhere. Whether it fits in one
-    channel is known only with its values (`render`, then `check_length`).
+    Mentions of people by their number are refused: Telegram takes them only from an account that has met the
+    person, and posts the bare text otherwise. Variables count as empty for the length: what overflows then
+    overflows everywhere. Whether it fits in one channel is known only with its values (`render`, then
+    `check_length`).
     """
+    if any(entity.type is EntityType.TEXT_MENTION for entity in template.entities):
+        raise InvalidInputError(
+            "tg://user?id=… mentions a person by number, which works only for accounts that have met that person; "
+            "write @username instead",
+            field=field,
+        )
     shortest = _fill(template, _leave_empty, _leave_empty)
     if not any(isinstance(part, Variable) for part in template.parts):
         check_length(shortest, limit, field=field)

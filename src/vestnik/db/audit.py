@@ -1,13 +1,16 @@
 """The audit log: written in the transaction of the action itself, never changed afterwards."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.models import AuditLog
-from vestnik.domain.actors import Actor
+from vestnik.domain.actors import Actor, ActorKind
 
 
 async def record_audit(
@@ -33,3 +36,43 @@ async def record_audit(
             after=after,
         )
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditFilter:
+    """Which entries are wanted; None means any. `action` may end with a dot: all of a noun's."""
+
+    action: str | None = None
+    actor: str | None = None
+    actor_kind: ActorKind | None = None
+    entity_type: str | None = None
+    entity_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def list_audit(
+    session: AsyncSession, wanted: AuditFilter, *, limit: int, before_id: int | None = None
+) -> Sequence[AuditLog]:
+    """The newest entries first, beyond the one with `before_id`."""
+    query = select(AuditLog).order_by(AuditLog.id.desc()).limit(limit)
+    exact = {
+        AuditLog.actor: wanted.actor,
+        AuditLog.actor_kind: wanted.actor_kind,
+        AuditLog.entity_type: wanted.entity_type,
+        AuditLog.entity_id: wanted.entity_id,
+    }
+    for column, value in exact.items():
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.action is not None and wanted.action.endswith("."):
+        query = query.where(AuditLog.action.startswith(wanted.action, autoescape=True))
+    elif wanted.action is not None:
+        query = query.where(AuditLog.action == wanted.action)
+    if wanted.since is not None:
+        query = query.where(AuditLog.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(AuditLog.created_at < wanted.until)
+    if before_id is not None:
+        query = query.where(AuditLog.id < before_id)
+    return (await session.scalars(query)).all()

@@ -1,13 +1,37 @@
 """Batches and the channels in them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, exists, func, literal, select, tuple_, update
+from sqlalchemy import delete as delete_from
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from vestnik.db.models import Batch, BatchChannel
-from vestnik.domain.ids import BatchId, ChannelId
+from vestnik.db.channel_records import is_shown_active
+from vestnik.db.models import Batch, BatchChannel, Campaign, Channel, ChannelPeer
+from vestnik.domain.batches import Combination
+from vestnik.domain.ids import AccountId, BatchId, ChannelId
+from vestnik.domain.states import CampaignStatus
+
+_MAY_EXPAND = (
+    CampaignStatus.DRAFT,
+    CampaignStatus.SCHEDULED,
+    CampaignStatus.RUNNING,
+    CampaignStatus.PAUSED,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchRecord:
+    """A batch and how many channels it has, inactive ones included."""
+
+    batch: Batch
+    channels: int
 
 
 async def insert_batch(session: AsyncSession, name: str) -> BatchId | None:
@@ -27,6 +51,10 @@ async def append_channels(session: AsyncSession, batch_id: BatchId, channels: Se
     )
     # The position is an identity column, so the order of the rows is the order of the batch.
     rows = select(literal(batch_id, Uuid), wanted.c.id).order_by(wanted.c.place)
+    return await _append_from(session, rows)
+
+
+async def _append_from(session: AsyncSession, rows: Select[UUID, UUID]) -> int:
     inserted = await session.execute(
         insert(BatchChannel)
         .from_select(["batch_id", "channel_id"], rows)
@@ -36,14 +64,164 @@ async def append_channels(session: AsyncSession, batch_id: BatchId, channels: Se
     return len(inserted.all())
 
 
+async def append_combination(
+    session: AsyncSession, batch_id: BatchId, combination: Combination, batch_ids: Sequence[BatchId]
+) -> int:
+    """Fill a batch from others, in the order of the first of them that has each channel; how many came in."""
+    first, *others = batch_ids
+    if combination is Combination.UNION:
+        return await _append_from(session, _select_union(batch_id, batch_ids))
+    rows = (
+        select(literal(batch_id, Uuid), BatchChannel.channel_id)
+        .where(BatchChannel.batch_id == first)
+        .order_by(BatchChannel.position)
+    )
+    if combination is Combination.DIFFERENCE:
+        return await _append_from(session, rows.where(~_is_also_in(others)))
+    for other in others:
+        rows = rows.where(_is_also_in([other]))
+    return await _append_from(session, rows)
+
+
+def _select_union(batch_id: BatchId, batch_ids: Sequence[BatchId]) -> Select[UUID, UUID]:
+    rank = func.array_position(literal(list(batch_ids), ARRAY(Uuid)), BatchChannel.batch_id)
+    members = (
+        select(BatchChannel.channel_id, rank.label("rank"), BatchChannel.position)
+        .where(BatchChannel.batch_id.in_(batch_ids))
+        .ext(distinct_on(BatchChannel.channel_id))
+        .order_by(BatchChannel.channel_id, rank, BatchChannel.position)
+        .subquery()
+    )
+    return select(literal(batch_id, Uuid), members.c.channel_id).order_by(members.c.rank, members.c.position)
+
+
+def _is_also_in(batch_ids: Sequence[BatchId]) -> ColumnElement[bool]:
+    other = aliased(BatchChannel)
+    return exists().where(other.batch_id.in_(batch_ids), other.channel_id == BatchChannel.channel_id)
+
+
+async def remove_channels(session: AsyncSession, batch_id: BatchId, channels: Sequence[ChannelId]) -> int:
+    """Take channels out of a batch; how many were in it."""
+    wanted = any_(literal(list(channels), ARRAY(Uuid)))
+    removed = await session.execute(
+        delete_from(BatchChannel)
+        .where(BatchChannel.batch_id == batch_id, BatchChannel.channel_id == wanted)
+        .returning(BatchChannel.channel_id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(removed.all())
+
+
+async def lock_batch(session: AsyncSession, batch_id: BatchId) -> Batch | None:
+    """The batch, locked for an edit: meanwhile no campaign is made with it."""
+    return await session.scalar(
+        select(Batch).where(Batch.id == batch_id).with_for_update().execution_options(populate_existing=True)
+    )
+
+
+async def lock_expanding_campaigns(session: AsyncSession, batch_id: BatchId) -> list[str]:
+    """Names of campaigns that are being turned into messages from this batch right now.
+
+    Those that are not yet are kept from starting until the transaction ends: a start reads the batch, and must see
+    all of an edit or nothing.
+    """
+    campaigns = await session.execute(
+        select(Campaign.name, Campaign.status)
+        .where(Campaign.batch_id == batch_id, Campaign.expanded_at.is_(None))
+        .where(Campaign.status.in_(_MAY_EXPAND))
+        .order_by(Campaign.id)
+        .with_for_update(read=True)
+    )
+    started = {CampaignStatus.RUNNING, CampaignStatus.PAUSED}
+    return [name for name, status in campaigns if status in started]
+
+
+async def list_campaign_names(session: AsyncSession, batch_id: BatchId, limit: int) -> list[str]:
+    """The newest campaigns that were made with a batch."""
+    query = select(Campaign.name).where(Campaign.batch_id == batch_id)
+    return list(await session.scalars(query.order_by(Campaign.created_at.desc(), Campaign.id).limit(limit)))
+
+
+async def delete_batch(session: AsyncSession, batch_id: BatchId) -> None:
+    """Delete a batch that no campaign uses, with its list of channels."""
+    await session.execute(delete_from(Batch).where(Batch.id == batch_id))
+
+
+async def touch_batch(session: AsyncSession, batch_id: BatchId) -> None:
+    """A person changed the batch's channels."""
+    await session.execute(
+        update(Batch)
+        .where(Batch.id == batch_id)
+        .values(revision=Batch.revision + 1, updated_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def get_batch(session: AsyncSession, batch_id: BatchId) -> Batch | None:
     """The batch, or None."""
     return await session.get(Batch, batch_id)
 
 
+async def find_missing_batches(session: AsyncSession, batch_ids: Sequence[BatchId]) -> list[BatchId]:
+    """The ids that are no batch's, in the order given; the others cannot be deleted until the transaction ends."""
+    query = select(Batch.id).where(Batch.id.in_(batch_ids)).order_by(Batch.id)
+    found = set(await session.scalars(query.with_for_update(read=True, key_share=True)))
+    return [batch_id for batch_id in batch_ids if batch_id not in found]
+
+
 async def find_batch_by_name(session: AsyncSession, name: str) -> Batch | None:
     """The batch of that name, or None."""
     return await session.scalar(select(Batch).where(Batch.name == name))
+
+
+def _select_records() -> Select[Batch, int]:
+    size = (
+        select(func.count())
+        .select_from(BatchChannel)
+        .where(BatchChannel.batch_id == Batch.id)
+        .scalar_subquery()
+    )
+    return select(Batch, size)
+
+
+async def get_record(session: AsyncSession, batch_id: BatchId) -> BatchRecord | None:
+    """The batch with its size, or None."""
+    query = _select_records().where(Batch.id == batch_id)
+    row = (await session.execute(query.execution_options(populate_existing=True))).one_or_none()
+    return None if row is None else BatchRecord(batch=row[0], channels=row[1])
+
+
+async def rename_batch(session: AsyncSession, batch_id: BatchId, name: str) -> bool:
+    """Give a locked batch another name; False when that is taken."""
+    if await find_batch_by_name(session, name) is not None:
+        return False
+    try:
+        async with session.begin_nested():
+            await session.execute(
+                update(Batch)
+                .where(Batch.id == batch_id)
+                .values(name=name, revision=Batch.revision + 1, updated_at=func.now())
+                .execution_options(synchronize_session=False)
+            )
+    except IntegrityError:
+        return False  # somebody else took it at this moment
+    return True
+
+
+async def list_batches(
+    session: AsyncSession,
+    *,
+    limit: int,
+    before: tuple[datetime, UUID] | None = None,
+    search: str | None = None,
+) -> list[BatchRecord]:
+    """The newest first; `before` is creation and id of the last one of the page before."""
+    query = _select_records().order_by(Batch.created_at.desc(), Batch.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(Batch.created_at, Batch.id) < before)
+    if search is not None:
+        query = query.where(func.strpos(func.lower(Batch.name), search.lower()) > 0)
+    return [BatchRecord(batch=batch, channels=count) for batch, count in await session.execute(query)]
 
 
 async def list_batch_names(
@@ -58,3 +236,43 @@ async def count_batch_channels(session: AsyncSession, batch_id: BatchId) -> int:
     """How many channels a batch has, inactive ones included."""
     query = select(func.count()).select_from(BatchChannel).where(BatchChannel.batch_id == batch_id)
     return await session.scalar(query) or 0
+
+
+async def count_members(session: AsyncSession, batch_id: BatchId, channels: Sequence[ChannelId]) -> int:
+    """How many of the channels are in a batch."""
+    query = (
+        select(func.count())
+        .select_from(BatchChannel)
+        .where(BatchChannel.batch_id == batch_id)
+        .where(BatchChannel.channel_id == any_(literal(list(channels), ARRAY(Uuid))))
+    )
+    return await session.scalar(query) or 0
+
+
+async def count_deleted_channels(session: AsyncSession, batch_id: BatchId) -> int:
+    """How many channels of a batch are deleted: only those that were while they were put into it."""
+    query = (
+        select(func.count())
+        .select_from(BatchChannel)
+        .join(Channel, Channel.id == BatchChannel.channel_id)
+        .where(BatchChannel.batch_id == batch_id, Channel.deleted_at.is_not(None))
+    )
+    return await session.scalar(query) or 0
+
+
+async def count_sendable(session: AsyncSession, batch_id: BatchId, account_id: AccountId | None) -> int:
+    """To how many channels a campaign of the account would post; without one, how many are shown as active."""
+    query = (
+        select(func.count())
+        .select_from(BatchChannel)
+        .join(Channel, Channel.id == BatchChannel.channel_id)
+        .where(BatchChannel.batch_id == batch_id, Channel.deleted_at.is_(None))
+    )
+    if account_id is None:
+        return await session.scalar(query.where(is_shown_active())) or 0
+    stopped = exists().where(
+        ChannelPeer.account_id == account_id,
+        ChannelPeer.channel_id == Channel.id,
+        ~ChannelPeer.is_active,
+    )
+    return await session.scalar(query.where(Channel.is_active, ~stopped)) or 0

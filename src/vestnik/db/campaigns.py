@@ -1,17 +1,20 @@
 """Campaigns with what belongs to them: progress, account, hold, names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Row, Select, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from vestnik.db.models import Account, AccountHold, Batch, Campaign, CampaignProgress, Job, Template
+from vestnik.db.statements import load_statement
 from vestnik.domain.ids import AccountId, BatchId, CampaignId, TemplateId
-from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope, JobStatus, Mode
+from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, Mode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,18 +32,60 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CampaignRecord:
-    """A campaign and its surroundings in one query. `progress` is None before the first start."""
+class Counters:
+    """A campaign's jobs by status, and its posts in the last minutes by the clock."""
 
-    campaign: Campaign
-    progress: CampaignProgress | None
+    total: int
+    queued: int
+    sending: int
+    sent: int
+    failed: int
+    cancelled: int
+    version: int
+    minute_started_at: datetime | None
+    minute_sent: int
+    previous_minute_sent: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What decides how a campaign's status and progress are shown. `counters` are None before the first start."""
+
+    campaign_id: CampaignId
+    status: str
+    pause_reason: str | None
+    status_detail: str | None
+    delivery_rate: Decimal
     account_name: str
     account_state: str
     account_state_reason: str | None
     hold_until: datetime | None
+    counters: Counters | None
+    pace: Pace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CampaignRecord:
+    """A campaign and its surroundings in one query."""
+
+    campaign: Campaign
+    account_name: str
     batch_name: str
     template_name: str
-    pace: Pace
+    standing: Standing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CampaignFilter:
+    """Which campaigns a list shows; `statuses` are those that are shown, holds included. Empty means all."""
+
+    statuses: Sequence[CampaignStatus] = ()
+    mode: Mode | None = None
+    account_id: AccountId | None = None
+    search: str | None = None
+
+
+ALL_CAMPAIGNS = CampaignFilter()
 
 
 async def insert_campaign(
@@ -54,8 +99,10 @@ async def insert_campaign(
     mode: Mode,
     rate: Decimal,
     retry_limit: int,
+    max_error_rate: Decimal | None = None,
 ) -> CampaignId:
-    """Make a DRAFT."""
+    """Make a DRAFT; without `max_error_rate` it has the usual one."""
+    further = {} if max_error_rate is None else {"max_error_rate": max_error_rate}
     campaign_id = await session.scalar(
         insert(Campaign)
         .values(
@@ -67,6 +114,7 @@ async def insert_campaign(
             mode=mode,
             delivery_rate=rate,
             retry_limit=retry_limit,
+            **further,
         )
         .returning(Campaign.id)
     )
@@ -84,7 +132,7 @@ def _select_records() -> Select[*tuple[Any, ...]]:
     )
     last_return = (
         select(func.max(Job.not_before))
-        .where(Job.campaign_id == Campaign.id, Job.status == JobStatus.QUEUED, Job.claims > 0)
+        .where(Job.campaign_id == Campaign.id, _is(Job.status, JobStatus.QUEUED), Job.claims > _ZERO)
         .scalar_subquery()
     )
     return (
@@ -116,23 +164,70 @@ def _select_records() -> Select[*tuple[Any, ...]]:
     )
 
 
+def _is(column: InstrumentedAttribute[str], status: JobStatus) -> ColumnElement[bool]:
+    """Written into the statement: a plan that is kept for any parameter could not use a partial index."""
+    compared: ColumnElement[bool] = column == literal_column(f"'{status.value}'")
+    return compared
+
+
+_ZERO: ColumnElement[int] = literal_column("0")
+
+
 def _build_record(row: Row[*tuple[Any, ...]]) -> CampaignRecord:
+    campaign, progress = row.Campaign, row.CampaignProgress
     return CampaignRecord(
-        campaign=row.Campaign,
-        progress=row.CampaignProgress,
+        campaign=campaign,
         account_name=row.account_name,
-        account_state=row.account_state,
-        account_state_reason=row.account_state_reason,
-        hold_until=row.hold_until,
         batch_name=row.batch_name,
         template_name=row.template_name,
-        pace=Pace(
-            read_at=row.read_at,
-            account_rate=float(row.account_rate),
-            account_demand=float(row.account_demand or 0),
-            last_return_at=row.last_return_at,
+        standing=Standing(
+            campaign_id=CampaignId(campaign.id),
+            status=campaign.status,
+            pause_reason=campaign.pause_reason,
+            status_detail=campaign.status_detail,
+            delivery_rate=campaign.delivery_rate,
+            account_name=row.account_name,
+            account_state=row.account_state,
+            account_state_reason=row.account_state_reason,
+            hold_until=row.hold_until,
+            counters=None if progress is None else _read_counters(progress),
+            pace=_read_pace(row),
         ),
     )
+
+
+def _read_counters(row: CampaignProgress | Row[Any]) -> Counters:
+    return Counters(**{name: getattr(row, name) for name in Counters.__dataclass_fields__})
+
+
+def _read_pace(row: Row[Any]) -> Pace:
+    return Pace(
+        read_at=row.read_at,
+        account_rate=float(row.account_rate),
+        account_demand=float(row.account_demand or 0),
+        last_return_at=row.last_return_at,
+    )
+
+
+async def read_standings(session: AsyncSession, campaign_ids: Sequence[CampaignId]) -> list[Standing]:
+    """Status and progress of those of the campaigns that there are, in one cheap query."""
+    rows = await session.execute(load_statement("read_progress"), {"campaign_ids": list(campaign_ids)})
+    return [
+        Standing(
+            campaign_id=CampaignId(row.campaign_id),
+            status=row.status,
+            pause_reason=row.pause_reason,
+            status_detail=row.status_detail,
+            delivery_rate=row.delivery_rate,
+            account_name=row.account_name,
+            account_state=row.account_state,
+            account_state_reason=row.account_state_reason,
+            hold_until=row.hold_until,
+            counters=None if row.version is None else _read_counters(row),
+            pace=_read_pace(row),
+        )
+        for row in rows
+    ]
 
 
 async def get_campaign(session: AsyncSession, campaign_id: CampaignId) -> CampaignRecord | None:
@@ -141,14 +236,72 @@ async def get_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campai
     return None if row is None else _build_record(row)
 
 
+async def get_outline(
+    session: AsyncSession, campaign_id: CampaignId
+) -> Row[UUID, str, datetime | None] | None:
+    """account_id, mode and purged_at: what decides how its jobs are read; None when there is no such campaign."""
+    query = select(Campaign.account_id, Campaign.mode, Campaign.purged_at).where(Campaign.id == campaign_id)
+    return (await session.execute(query)).one_or_none()
+
+
 async def list_campaigns(
-    session: AsyncSession, *, limit: int, before: tuple[datetime, CampaignId] | None = None
+    session: AsyncSession,
+    *,
+    limit: int,
+    before: tuple[datetime, CampaignId] | None = None,
+    wanted: CampaignFilter = ALL_CAMPAIGNS,
 ) -> list[CampaignRecord]:
     """The newest campaigns first; `before` is the key (created_at, id) of the last one already seen."""
     query = _select_records().order_by(Campaign.created_at.desc(), Campaign.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(Campaign.created_at, Campaign.id) < tuple_(*before))
+    if wanted.statuses:
+        query = query.where(or_(*(_is_shown_as(status) for status in wanted.statuses)))
+    if wanted.mode is not None:
+        query = query.where(Campaign.mode == wanted.mode)
+    if wanted.account_id is not None:
+        query = query.where(Campaign.account_id == wanted.account_id)
+    if wanted.search:
+        query = query.where(Campaign.name.icontains(wanted.search, autoescape=True))
     return [_build_record(row) for row in await session.execute(query)]
+
+
+def _is_shown_as(status: CampaignStatus) -> ColumnElement[bool]:
+    """As `domain.campaigns.derive_status` shows it."""
+    is_stopped = (Account.state != AccountState.ACTIVE) | AccountHold.until.is_not(None)
+    is_running = Campaign.status == CampaignStatus.RUNNING
+    if status is CampaignStatus.RUNNING:
+        return is_running & ~is_stopped
+    if status is CampaignStatus.PAUSED:
+        return (Campaign.status == status) | (is_running & is_stopped)
+    return Campaign.status == status
+
+
+async def lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campaign | None:
+    """The campaign as it is now, with its row locked against every other change."""
+    return await session.scalar(
+        select(Campaign)
+        .where(Campaign.id == campaign_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+async def keep_batch(session: AsyncSession, batch_id: BatchId) -> bool:
+    """Whether there is such a batch; it cannot be deleted then before the transaction ends."""
+    query = select(Batch.id).where(Batch.id == batch_id).with_for_update(read=True, key_share=True)
+    return await session.scalar(query) is not None
+
+
+async def keep_template(session: AsyncSession, template_id: TemplateId) -> bool:
+    """Whether there is such a template; it cannot be deleted then before the transaction ends."""
+    query = select(Template.id).where(Template.id == template_id).with_for_update(read=True, key_share=True)
+    return await session.scalar(query) is not None
+
+
+async def delete_campaign(session: AsyncSession, campaign_id: CampaignId) -> None:
+    """Delete it with its counters; its jobs must have gone before."""
+    await session.execute(delete(Campaign).where(Campaign.id == campaign_id))
 
 
 async def find_campaign_ids(session: AsyncSession, name: str, *, limit: int) -> list[CampaignId]:
@@ -169,7 +322,7 @@ async def count_failures(session: AsyncSession, campaign_id: CampaignId) -> dict
     code = func.coalesce(Job.error_code, "UNKNOWN")
     query = (
         select(code, func.count())
-        .where(Job.campaign_id == campaign_id, Job.status == JobStatus.FAILED)
+        .where(Job.campaign_id == campaign_id, _is(Job.status, JobStatus.FAILED))
         .group_by(code)
         .order_by(func.count().desc(), code)
     )

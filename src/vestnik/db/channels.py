@@ -1,15 +1,17 @@
 """Channels: taken over in bulk, found by the key of their name (see domain.channels)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    Select,
     Text,
+    Uuid,
     any_,
     func,
     literal,
@@ -19,13 +21,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
-from vestnik.db.models import Channel
+from vestnik.db.models import Batch, BatchChannel, Campaign, Channel, ChannelPeer, Job
 from vestnik.domain.channels import ChannelName
-from vestnik.domain.ids import ChannelId
+from vestnik.domain.ids import AccountId, ChannelId
+from vestnik.domain.states import CampaignStatus, JobStatus
 
 _CHUNK = 5000
 _IMPORT_LOCK = 0x7665_6368  # any number, as long as every version of Vestnik uses the same
+_ACTIVE: Final[dict[str, Any]] = {
+    "is_active": True,
+    "inactive_reason": None,
+    "inactive_since": None,
+    "inactive_campaign_id": None,
+}
+_CHANGED: Final[dict[str, Any]] = {"updated_at": func.now(), "revision": Channel.revision + 1}
+"""By a person."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,13 +50,23 @@ class StoredChannels:
     existing: int
 
 
-async def store_channels(session: AsyncSession, names: Sequence[ChannelName]) -> StoredChannels:
-    """Make sure that every named channel exists; names must differ by their keys.
+async def lock_names(session: AsyncSession) -> None:
+    """Let nobody else give names to channels until this transaction ends.
 
-    Imports exclude each other until their transactions end, so that two lists in different orders cannot
-    block each other and no name is revived twice.
+    So that two lists in different orders cannot block each other, and no name is revived or given twice. Taken
+    before any other lock.
     """
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _IMPORT_LOCK})
+
+
+async def store_channels(
+    session: AsyncSession, names: Sequence[ChannelName], titles: Mapping[str, str] = MappingProxyType({})
+) -> StoredChannels:
+    """Make sure that every named channel exists; names must differ by their keys.
+
+    `titles` by those keys are for channels that are new.
+    """
+    await lock_names(session)
     ids: list[ChannelId] = []
     inserted = revived = 0
     for start in range(0, len(names), _CHUNK):
@@ -53,12 +75,20 @@ async def store_channels(session: AsyncSession, names: Sequence[ChannelName]) ->
         revived += await _revive(session, _without(chunk, known))
         if revived:
             known = await _find_ids(session, chunk)
-        inserted += await _insert(session, _without(chunk, known))
+        inserted += await _insert(session, _without(chunk, known), titles)
         known = await _find_ids(session, chunk)
         ids += [known[name.key] for name in chunk]
     return StoredChannels(
         ids=tuple(ids), inserted=inserted, revived=revived, existing=len(names) - inserted - revived
     )
+
+
+async def find_known(session: AsyncSession, names: Sequence[ChannelName]) -> dict[str, ChannelId]:
+    """Ids by key of those that exist and are not deleted, of however many names."""
+    known: dict[str, ChannelId] = {}
+    for start in range(0, len(names), _CHUNK):
+        known |= await _find_ids(session, names[start : start + _CHUNK])
+    return known
 
 
 def _without(names: Sequence[ChannelName], known: dict[str, ChannelId]) -> list[ChannelName]:
@@ -105,36 +135,181 @@ async def _revive(session: AsyncSession, names: Sequence[ChannelName]) -> int:
         .ext(distinct_on(key))
         .order_by(key, Channel.deleted_at.desc(), Channel.id)
     )
-    values = {
-        "deleted_at": None,
-        "is_active": True,
-        "inactive_reason": None,
-        "inactive_since": None,
-        "inactive_campaign_id": None,
-        "updated_at": func.now(),
-    }
-    result = await session.execute(
-        update(Channel)
-        .where(Channel.id.in_(last))
-        .values(values)
+    revived = (await session.scalars(last)).all()
+    if revived:
+        await reset_peers(session, revived)
+        await session.execute(
+            update(Channel)
+            .where(Channel.id == any_(literal(list(revived), ARRAY(Uuid))))
+            .values({"deleted_at": None, **_ACTIVE, **_CHANGED})
+            .execution_options(synchronize_session=False)
+        )
+    return len(revived)
+
+
+async def _insert(session: AsyncSession, names: Sequence[ChannelName], titles: Mapping[str, str]) -> int:
+    if not names:
+        return 0
+    rows = select(
+        func.unnest(
+            literal([name.username for name in names], ARRAY(Text)),
+            literal([name.tg_id for name in names], ARRAY(BigInteger)),
+            literal([titles.get(name.key) for name in names], ARRAY(Text)),
+        )
+        .table_valued("username", "tg_id", "title")
+        .render_derived()
+    )
+    statement = (
+        insert(Channel)
+        .from_select(["username", "tg_id", "title"], rows)
+        .on_conflict_do_nothing()
         .returning(Channel.id)
+    )
+    return len((await session.scalars(statement)).all())
+
+
+# -- one channel, or chosen ones ----------------------------------------------------------------------------
+
+
+async def lock_channel(
+    session: AsyncSession, channel_id: ChannelId, *, with_peers: bool = True
+) -> Channel | None:
+    """The channel, locked for an edit after what accounts know of it; None when there is none or it is deleted."""
+    if with_peers:
+        await _lock_peers(session, [channel_id])
+    return await session.scalar(
+        select(Channel)
+        .where(Channel.id == channel_id, Channel.deleted_at.is_(None))
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+async def _lock_peers(session: AsyncSession, channel_ids: Sequence[UUID]) -> None:
+    # In the order in which results are recorded.
+    await session.execute(
+        select(ChannelPeer.channel_id)
+        .where(_is_one_of(ChannelPeer.channel_id, channel_ids))
+        .order_by(ChannelPeer.channel_id, ChannelPeer.account_id)
+        .with_for_update(key_share=True)
+    )
+
+
+def _is_one_of(column: InstrumentedAttribute[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
+
+
+async def reset_peers(
+    session: AsyncSession, channel_ids: Sequence[UUID], account_id: AccountId | None = None
+) -> int:
+    """Let accounts (or one) post again where they had been stopped; of how many pairs anything changed."""
+    await _lock_peers(session, channel_ids)
+    statement = update(ChannelPeer).where(
+        _is_one_of(ChannelPeer.channel_id, channel_ids),
+        ~ChannelPeer.is_active | (ChannelPeer.consecutive_failures > 0),
+    )
+    if account_id is not None:
+        statement = statement.where(ChannelPeer.account_id == account_id)
+    result = await session.execute(
+        statement.values({**_ACTIVE, "consecutive_failures": 0})
+        .returning(ChannelPeer.channel_id)
         .execution_options(synchronize_session=False)
     )
     return len(result.all())
 
 
-async def _insert(session: AsyncSession, names: Sequence[ChannelName]) -> int:
-    inserted: list[UUID] = []
-    usernames, ids = _usernames(names), _ids(names)
-    if usernames:
-        rows = select(func.unnest(literal(usernames, ARRAY(Text))))
-        inserted += await _insert_from(session, "username", rows)
-    if ids:
-        rows = select(func.unnest(literal(ids, ARRAY(BigInteger))))
-        inserted += await _insert_from(session, "tg_id", rows)
-    return len(inserted)
+async def forget_addresses(session: AsyncSession, channel_id: ChannelId) -> None:
+    """The channel has another name: what accounts found out about the old one says nothing about it."""
+    await session.execute(
+        update(ChannelPeer)
+        .where(ChannelPeer.channel_id == channel_id)
+        .values(
+            {
+                "tg_id": None,
+                "access_hash": None,
+                "can_post": None,
+                "slow_mode_seconds": None,
+                "hold_until": None,
+                "resolved_at": None,
+                "consecutive_failures": 0,
+                **_ACTIVE,
+            }
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
-async def _insert_from(session: AsyncSession, column: str, rows: Select[str] | Select[int]) -> Sequence[UUID]:
-    statement = insert(Channel).from_select([column], rows).on_conflict_do_nothing().returning(Channel.id)
-    return (await session.scalars(statement)).all()
+async def reactivate_channels(session: AsyncSession, channel_ids: Sequence[UUID]) -> int:
+    """Make channels active, for all accounts; how many were not, for at least one of them."""
+    await _lock_peers(session, channel_ids)
+    stopped = select(ChannelPeer.channel_id).where(
+        _is_one_of(ChannelPeer.channel_id, channel_ids), ~ChannelPeer.is_active
+    )
+    changed = (
+        await session.scalars(
+            select(Channel.id)
+            .where(_is_one_of(Channel.id, channel_ids), ~Channel.is_active | Channel.id.in_(stopped))
+            .order_by(Channel.id)
+            .with_for_update(key_share=True)
+        )
+    ).all()
+    await reset_peers(session, channel_ids)
+    await session.execute(
+        update(Channel)
+        .where(_is_one_of(Channel.id, changed))
+        .values({**_ACTIVE, **_CHANGED})
+        .execution_options(synchronize_session=False)
+    )
+    return len(changed)
+
+
+async def find_missing(session: AsyncSession, channel_ids: Sequence[UUID], limit: int) -> list[UUID]:
+    """The first of the ids that are no channel's, or a deleted one's."""
+    wanted = (
+        func.unnest(literal(list(channel_ids), ARRAY(Uuid)))
+        .table_valued("id", with_ordinality="place")
+        .render_derived()
+    )
+    exists = select(Channel.id).where(Channel.id == wanted.c.id, Channel.deleted_at.is_(None)).exists()
+    query = select(wanted.c.id).where(~exists).order_by(wanted.c.place).limit(limit)
+    return list(await session.scalars(query))
+
+
+# -- deletion -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelUse:
+    """What a channel is needed for; the first few names of each."""
+
+    batches: Sequence[str]
+    campaigns: Sequence[str]
+
+
+async def lock_for_deletion(session: AsyncSession, channel_id: ChannelId) -> Channel | None:
+    """The channel, locked so that it is put into no batch meanwhile; None when there is none."""
+    return await session.scalar(
+        select(Channel)
+        .where(Channel.id == channel_id, Channel.deleted_at.is_(None))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+async def find_use(session: AsyncSession, channel_id: ChannelId, limit: int) -> ChannelUse:
+    """Batches that hold the channel, and unfinished campaigns that still have a message for it."""
+    batches = (
+        select(Batch.name)
+        .join(BatchChannel, BatchChannel.batch_id == Batch.id)
+        .where(BatchChannel.channel_id == channel_id)
+    )
+    campaigns = (
+        select(Campaign.name)
+        .join(Job, Job.campaign_id == Campaign.id)
+        .where(Job.channel_id == channel_id, Job.status.in_([JobStatus.QUEUED, JobStatus.SENDING]))
+        .where(Campaign.status.in_([CampaignStatus.RUNNING, CampaignStatus.PAUSED]))
+    )
+    return ChannelUse(
+        batches=(await session.scalars(batches.order_by(Batch.name).limit(limit))).all(),
+        campaigns=(await session.scalars(campaigns.order_by(Campaign.name).limit(limit))).all(),
+    )

@@ -171,21 +171,19 @@ async def list_targets(
     ]
 
 
-async def lock_idempotency_key(session: AsyncSession, account_id: AccountId, key: str) -> None:
+async def lock_idempotency_key(session: AsyncSession, key: str) -> None:
     """Let requests with the same key take turns until this transaction ends."""
     await session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
-        {"key": f"vestnik command {account_id} {key}"},
+        {"key": f"vestnik command {key}"},
     )
 
 
-async def list_commands_of_key(
-    session: AsyncSession, account_id: AccountId, key: str
-) -> list[tuple[CommandId, bytes]]:
-    """Earlier commands with this key, in the order of their making, with the digest of their request."""
+async def list_commands_of_key(session: AsyncSession, key: str) -> list[tuple[CommandId, bytes]]:
+    """Earlier commands with this key, of any account, as they were made; with their requests' digests."""
     rows = await session.execute(
         select(AccountCommand.id, AccountCommand.request_digest)
-        .where(AccountCommand.account_id == account_id, AccountCommand.idempotency_key == key)
+        .where(AccountCommand.idempotency_key == key)
         .order_by(AccountCommand.created_at, AccountCommand.id)
     )
     return [(CommandId(row.id), row.request_digest or b"") for row in rows]

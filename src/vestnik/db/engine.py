@@ -70,6 +70,7 @@ def make_engine(url: URL, *, name: str, pool_size: int = 5) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=False,
+        hide_parameters=True,  # errors go to logs, parameters may be hashes of passwords or somebody's text
         connect_args={**CONNECT_ARGS, "application_name": f"vestnik-{name}"},
     )
     opened = _OPENED[engine.sync_engine] = WeakSet()

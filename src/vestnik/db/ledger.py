@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from vestnik.content import FrozenContent, Values, frozen_from_json
 from vestnik.db.audit import record_audit
 from vestnik.db.engine import open_session, wrap_database_error
 from vestnik.db.leases import Lease, LeaseLedger
@@ -26,7 +27,7 @@ from vestnik.domain.errors import ConflictError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
 from vestnik.domain.outcomes import JobResult
 from vestnik.domain.states import AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
-from vestnik.domain.transport import Content, Identity, Peer
+from vestnik.domain.transport import Identity, Peer
 
 BRAKE_RESULTS = 20
 """Results since the last start or resume below which the error-rate brake judges nothing."""
@@ -88,6 +89,9 @@ class ClaimedJob:
     was_maybe_sent: bool
     error_code: str | None
     is_fresh: bool
+    values: Values
+    """What the content's variables stand for. The time, in UTC, is that of the claim; of a post that may be out
+    already it is that of the job's first claim, so that the text is the one that may be there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,12 +154,12 @@ class Ledger(LeaseLedger, PeerLedger):
             ),
         )
 
-    async def read_content(self, campaign_id: CampaignId) -> Content:
-        """What a campaign posts."""
+    async def read_content(self, campaign_id: CampaignId) -> FrozenContent:
+        """What a campaign posts. Raises InvalidInputError for what another version or hand has stored."""
         async with self.connection() as connection:
             frozen = await connection.scalar(select(Campaign.content).where(Campaign.id == campaign_id))
         assert frozen is not None
-        return Content(text=frozen["text"], link_preview=frozen["link_preview"])
+        return frozen_from_json(frozen)
 
     async def claim(
         self, lease: Lease, wanted: Sequence[CampaignClaim], account_next_slot_in: timedelta
@@ -187,6 +191,11 @@ class Ledger(LeaseLedger, PeerLedger):
                 was_maybe_sent=row.was_maybe_sent,
                 error_code=row.error_code,
                 is_fresh=row.is_fresh,
+                values=Values(
+                    channel_title=row.title or row.username or str(row.tg_id),
+                    channel_username=row.username,
+                    at=row.at,
+                ),
             )
             for row in rows
         ]

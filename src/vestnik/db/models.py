@@ -40,6 +40,7 @@ from vestnik.domain.states import (
     Mode,
     PauseReason,
 )
+from vestnik.domain.users import Role, TokenScope
 
 
 def _one_of(column: str, states: type[StrEnum]) -> str:
@@ -70,6 +71,11 @@ def _uuid_key() -> Mapped[UUID]:
     return mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
 
 
+def _revision() -> Mapped[int]:
+    """Changes whenever a person changes the row; an edit may ask for the one that it was made on."""
+    return mapped_column(Integer, server_default="1")
+
+
 def _now() -> Mapped[datetime]:
     return mapped_column(server_default=func.now())
 
@@ -79,7 +85,7 @@ class User(Base):
 
     __tablename__ = "users"
     __table_args__ = (
-        CheckConstraint("role IN ('ADMIN', 'OPERATOR', 'VIEWER')", name="role"),
+        CheckConstraint(_one_of("role", Role), name="role"),
         Index("users_email_key", text("lower(email)"), unique=True),
     )
 
@@ -88,7 +94,11 @@ class User(Base):
     name: Mapped[str] = mapped_column(server_default="")
     role: Mapped[str]
     password_hash: Mapped[str | None]
+    must_change_password: Mapped[bool] = mapped_column(server_default=text("false"))
+    """The password was given out by somebody else."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    last_login_at: Mapped[datetime | None]
+    revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
 
@@ -106,16 +116,51 @@ class Session(Base):
     expires_at: Mapped[datetime]
 
 
+class LoginAttempt(Base):
+    """A sign-in that was tried, so that guessing can be slowed down per person and per address."""
+
+    __tablename__ = "login_attempts"
+    __table_args__ = (
+        Index("login_attempts_email_idx", "email", "at"),
+        Index("login_attempts_address_idx", "address", "at"),
+        Index("login_attempts_at_idx", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = _now()
+    email: Mapped[str]
+    """As it was given, in lower case; there need not be such a user."""
+    address: Mapped[str]
+    succeeded: Mapped[bool]
+
+
+class IdempotencyKey(Base):
+    """The answer of a request that may be repeated, kept in the transaction of the request itself."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("idempotency_keys_created_at_idx", "created_at"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    body: Mapped[str]
+    created_at: Mapped[datetime] = _now()
+
+
 class ApiToken(Base):
     """A personal API token; only its hash is kept."""
 
     __tablename__ = "api_tokens"
+    __table_args__ = (CheckConstraint(_one_of("scope", TokenScope), name="scope"),)
 
     id: Mapped[UUID] = _uuid_key()
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str]
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    scope: Mapped[str] = mapped_column(server_default="FULL")
+    hint: Mapped[str] = mapped_column(server_default="")
+    """Its last characters, by which its owner tells it from others."""
+    scope: Mapped[str] = mapped_column(server_default=TokenScope.FULL.value)
     created_at: Mapped[datetime] = _now()
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
@@ -246,6 +291,13 @@ class Channel(Base):
             unique=True,
             postgresql_where=text("deleted_at IS NULL AND username IS NULL"),
         ),
+        Index("channels_created_at_idx", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "channels_inactive_idx",
+            "created_at",
+            "id",
+            postgresql_where=text("deleted_at IS NULL AND NOT is_active"),
+        ),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -257,6 +309,7 @@ class Channel(Base):
     inactive_since: Mapped[datetime | None]
     inactive_campaign_id: Mapped[UUID | None]
     deleted_at: Mapped[datetime | None]
+    revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
 
@@ -267,6 +320,7 @@ class ChannelPeer(Base):
     __tablename__ = "channel_peers"
     __table_args__ = (
         Index("channel_peers_channel_id_idx", "channel_id"),
+        Index("channel_peers_inactive_idx", "channel_id", postgresql_where=text("NOT is_active")),
         # Two entries that lead to one Telegram channel are found by it.
         Index("channel_peers_tg_id_idx", "account_id", "tg_id"),
     )
@@ -293,6 +347,7 @@ class Batch(Base):
 
     id: Mapped[UUID] = _uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
+    revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
 
@@ -329,6 +384,7 @@ class Template(Base):
     link_preview: Mapped[bool] = mapped_column(server_default=text("true"))
     media_type: Mapped[str | None]
     media_url: Mapped[str | None]
+    revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
 
@@ -348,6 +404,7 @@ class Campaign(Base):
         CheckConstraint("max_error_rate > 0 AND max_error_rate <= 1", name="max_error_rate"),
         CheckConstraint("status NOT IN ('RUNNING', 'COMPLETED') OR content IS NOT NULL", name="content"),
         ForeignKeyConstraint(["account_id", "account_kind"], ["accounts.id", "accounts.kind"]),
+        UniqueConstraint("id", "account_id"),
         Index("campaigns_running_idx", "account_id", postgresql_where=text("status = 'RUNNING'")),
         Index("campaigns_scheduled_idx", "scheduled_at", postgresql_where=text("status = 'SCHEDULED'")),
         CheckConstraint("status <> 'SCHEDULED' OR scheduled_at IS NOT NULL", name="scheduled"),
@@ -376,7 +433,7 @@ class Campaign(Base):
     """Retries after the first attempt."""
     max_error_rate: Mapped[Decimal] = mapped_column(Numeric(4, 3), server_default="0.100")
     content: Mapped[dict[str, Any] | None]
-    """Frozen at the start: {"text": str, "link_preview": bool}."""
+    """Frozen at the start; written and read by `vestnik.content.frozen`."""
     next_slot_at: Mapped[datetime | None]
     scheduled_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
@@ -443,7 +500,14 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint(_one_of("status", JobStatus), name="status"),
-        UniqueConstraint("campaign_id", "channel_id"),
+        # The channel first: so one index tells both which jobs a channel has and whether a campaign has it.
+        UniqueConstraint("channel_id", "campaign_id", name="jobs_campaign_id_channel_id_key"),
+        # One check instead of two for each of very many rows: the account is the campaign's, which never changes.
+        ForeignKeyConstraint(
+            ["campaign_id", "account_id"], ["campaigns.id", "campaigns.account_id"], ondelete="RESTRICT"
+        ),
+        Index("jobs_campaign_id_id_idx", "campaign_id", "id"),
+        Index("jobs_failed_idx", "campaign_id", "id", postgresql_where=text("status = 'FAILED'")),
         # An expression, so that a claim cannot walk the primary key past all other campaigns' jobs instead.
         Index(
             "jobs_fresh_idx",
@@ -458,13 +522,12 @@ class Job(Base):
             postgresql_where=text("status = 'QUEUED' AND claims > 0"),
         ),
         Index("jobs_sending_idx", "account_id", postgresql_where=text("status = 'SENDING'")),
-        Index("jobs_channel_id_idx", "channel_id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id", ondelete="RESTRICT"))
+    campaign_id: Mapped[UUID]
     channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="RESTRICT"))
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
+    account_id: Mapped[UUID]
     status: Mapped[str] = mapped_column(server_default=JobStatus.QUEUED.value)
     claims: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")

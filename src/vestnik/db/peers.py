@@ -36,6 +36,7 @@ class FoundPeer:
 
     channel_id: ChannelId | None = None
     username: str | None = None
+    title: str | None = None
     peer: Peer
     can_post: bool
     slow_mode: timedelta | None
@@ -76,7 +77,16 @@ class PeerLedger(StatementRunner):
         if doubtful:
             async with open_session(self.engine) as session:
                 await settle_twins(session, lease.account_id, lease.epoch, doubtful)
+        if rows:
+            await self._store_titles(lease.account_id, peers)
         return len(rows)
+
+    async def _store_titles(self, account_id: AccountId, peers: Sequence[FoundPeer]) -> None:
+        titles = [
+            {"tg_id": found.peer.tg_id, "title": clean_text(found.title)} for found in peers if found.title
+        ]
+        if titles:
+            await self.fetch("store_titles", account_id=account_id, titles=json.dumps(titles))
 
     async def deactivate_channel(self, channel_id: ChannelId, reason: str) -> None:
         """Deactivate a channel for every account."""

@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.statements import load_statement
-from vestnik.domain.ids import CampaignId, ChannelId
+from vestnik.domain.ids import CampaignId, JobId
 
 BATCH = 2_000
 """Rows deleted in one transaction: some 20 ms, in which a lane can still claim."""
 CAMPAIGNS_AT_ONCE = 100
-FIRST_CHANNEL = ChannelId(UUID(int=0))
-"""Before every channel."""
+BEFORE_ALL = JobId(0)
+"""Before every job."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +23,7 @@ class PurgedJobs:
     """The campaign was marked as purged by this very transaction."""
     total: int
     deleted: int
-    next_after: ChannelId | None
+    next_after: JobId | None
     """Where to go on; None when nothing is left."""
 
 
@@ -37,7 +36,7 @@ async def list_purgeable_campaigns(session: AsyncSession, keep_for: timedelta) -
 
 
 async def purge_jobs(
-    session: AsyncSession, campaign_id: CampaignId, keep_for: timedelta, after: ChannelId
+    session: AsyncSession, campaign_id: CampaignId, keep_for: timedelta, after: JobId
 ) -> PurgedJobs | None:
     """Delete the next jobs of a campaign; None when it may not be purged or somebody else has it locked."""
     row = (
@@ -52,7 +51,7 @@ async def purge_jobs(
         is_first=row.is_first,
         total=row.total,
         deleted=row.deleted,
-        next_after=ChannelId(row.last_channel_id) if row.deleted == BATCH else None,
+        next_after=JobId(row.last_id) if row.deleted == BATCH else None,
     )
 
 

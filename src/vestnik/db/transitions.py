@@ -15,16 +15,18 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.db.campaign_content import freeze_content
 from vestnik.db.models import AccountHold, AccountLease, Batch, Campaign, Template
 from vestnik.db.notifications import notify_account
 from vestnik.db.statements import load_statement
-from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from vestnik.domain.errors import AccountHeldError, ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.domain.lifecycle import CampaignAction, next_campaign_status
 from vestnik.domain.states import CampaignStatus, HoldScope, PauseReason
 
-EXPANSION_CHUNK = 100_000
-"""Channels expanded within the start's own transaction; for the rest see `LANE_CHUNK`."""
+EXPANSION_CHUNK = 50_000
+"""Channels expanded within the start's own transaction, for which somebody waits (1.9 s; 100,000 took 3.7 s). For
+the rest see `LANE_CHUNK`."""
 LANE_CHUNK = 2_000
 """Channels that a lane expands at once: the campaign's lock is held meanwhile, and claims wait for it (40 ms)."""
 CANCEL_CHUNK = 2_000
@@ -56,6 +58,8 @@ async def _begin(session: AsyncSession, campaign: Campaign) -> int:
         template = await session.get_one(Template, campaign.template_id)
     campaign.content = freeze_content(template)
     campaign.started_at = func.clock_timestamp()
+    # Sorting a hundred thousand rows in memory instead of on disk; for this transaction alone.
+    await session.execute(select(func.set_config("work_mem", "64MB", True)))
     total, is_whole = await expand_campaign(session, campaign, EXPANSION_CHUNK)
     while total == 0 and not is_whole:
         total, is_whole = await expand_campaign(session, campaign, EXPANSION_CHUNK)
@@ -68,11 +72,6 @@ async def _begin(session: AsyncSession, campaign: Campaign) -> int:
             field="batch",
         )
     return total
-
-
-def freeze_content(template: Template) -> dict[str, Any]:
-    """The copy of a template that a campaign keeps."""
-    return {"text": template.content, "link_preview": template.link_preview}
 
 
 async def expand_running_campaign(session: AsyncSession, campaign_id: CampaignId) -> None:
@@ -151,9 +150,11 @@ async def resume_campaign(session: AsyncSession, campaign_id: CampaignId) -> Non
     if campaign.status == CampaignStatus.RUNNING:
         until = await _hold_until(session, AccountId(campaign.account_id))
         if until is not None:
-            raise ConflictError(
+            raise AccountHeldError(
                 f"campaign '{campaign.name}' is RUNNING and waits for Telegram until "
-                f"{until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; it goes on by itself"
+                f"{until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; it goes on by itself",
+                until=until,
+                field="status",
             )
     _move(campaign, CampaignAction.RESUME)
     campaign.pause_reason = None

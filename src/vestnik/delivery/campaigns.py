@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vestnik.db.ledger import ClaimedJob, RunningCampaign
+from vestnik.delivery.contents import CampaignContent
 from vestnik.domain.ids import CampaignId
-from vestnik.domain.transport import Content
 
 CURSOR_RESET_AFTER = 3.0
 """Seconds after which a claim that found too little looks at the rows again that earlier ones passed over: a held
@@ -22,7 +22,7 @@ class LaneCampaign:
     """A running campaign. Instants are seconds of the engine's clock."""
 
     campaign_id: CampaignId
-    content: Content
+    content: CampaignContent
     retry_limit: int
     rate: float
     revision: int

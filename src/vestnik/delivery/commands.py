@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from vestnik.content import content_from_json
 from vestnik.db.commands import PAYLOAD, ClaimedCommand, CommandLedger
 from vestnik.db.leases import Lease
 from vestnik.db.secrets import identify_secret
@@ -26,7 +27,13 @@ from vestnik.domain.commands import (
     judge_command,
     refuse_command,
 )
-from vestnik.domain.errors import ConfigurationError, DatabaseUnavailableError, SecretError
+from vestnik.domain.errors import (
+    ConfigurationError,
+    DatabaseUnavailableError,
+    InvalidInputError,
+    SecretError,
+)
+from vestnik.domain.outcomes import CONTENT_UNRENDERABLE
 from vestnik.domain.pacing import Schedule
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.transport import Content, Transport, TransportError
@@ -140,11 +147,13 @@ class CommandDesk:
         for command in claimed:
             identity = identify_secret("account_commands", command.command_id, PAYLOAD)
             try:
-                payload = json.loads(self._unsealer.decrypt(command.payload, identity))
+                content = content_from_json(json.loads(self._unsealer.decrypt(command.payload, identity)))
             except (SecretError, ConfigurationError) as exc:
                 self._record(refuse_command(command, "SECRET_UNREADABLE", exc.message))
                 continue
-            content = Content(text=payload["text"], link_preview=payload["link_preview"])
+            except InvalidInputError as exc:
+                self._record(refuse_command(command, CONTENT_UNRENDERABLE, exc.message))
+                continue
             self._waiting.append(_OpenCommand(claimed=command, content=content))
         if not self._gate.is_open():
             self.drop()

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from vestnik.db.leases import Lease
 from vestnik.db.ledger import CampaignClaim, ClaimedJob, Ledger
-from vestnik.delivery.answers import AnswerJudge
+from vestnik.delivery.answers import LONGEST_MESSAGE, AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.commands import CommandDesk
@@ -20,17 +21,30 @@ from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.recorder import Recorder
 from vestnik.delivery.sending import UnsettledError, send_once
 from vestnik.delivery.waiting import wait_for_event
-from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.domain.errors import DatabaseUnavailableError, InvalidInputError
 from vestnik.domain.ids import CampaignId
-from vestnik.domain.outcomes import hand_back
+from vestnik.domain.outcomes import CONTENT_UNRENDERABLE, hand_back, refuse_job
 from vestnik.domain.pacing import Plan, Schedule
-from vestnik.domain.transport import Transport, TransportError
+from vestnik.domain.transport import Content, Transport, TransportError
 
 IN_FLIGHT_SECONDS = 2.0
 """Posts handed over but not answered: at most what the account's rate makes in this time, or LEAST_IN_FLIGHT."""
 LEAST_IN_FLIGHT = 20.0
 CLAIM_LEAD = 0.03
 """Seconds by which a claim should be answered before its first slot."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadyJob:
+    """A claimed job with what is posted for it."""
+
+    job: ClaimedJob
+    content: Content
+
+    @property
+    def campaign_id(self) -> CampaignId:
+        """Whose job it is."""
+        return self.job.campaign_id
 
 
 class Dispatcher:
@@ -70,7 +84,7 @@ class Dispatcher:
         self._first_slot = read_clock() + lease.next_slot_in.total_seconds()
         self.schedule = Schedule(1.0, self._first_slot)
         self._account_rate = 0.0
-        self._backlog: deque[ClaimedJob] = deque()
+        self._backlog: deque[ReadyJob] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._claim: asyncio.Task[None] | None = None
         self.claims = 0
@@ -153,15 +167,16 @@ class Dispatcher:
         if self._desk.waiting:
             self.schedule.launched_command(now)
             return self._desk.post_next(transport)
-        job = self._backlog.popleft()
-        self.schedule.launched(job.campaign_id, now)
-        return self._post(transport, job, self._book[job.campaign_id])
+        ready = self._backlog.popleft()
+        self.schedule.launched(ready.campaign_id, now)
+        return self._post(transport, ready, self._book[ready.campaign_id])
 
     def _note_answered(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._turn.set()
 
-    async def _post(self, transport: Transport, job: ClaimedJob, campaign: LaneCampaign) -> None:
+    async def _post(self, transport: Transport, ready: ReadyJob, campaign: LaneCampaign) -> None:
+        job = ready.job
         if self.usable_transport() is not transport:
             self._give_back(job)
             return
@@ -170,7 +185,7 @@ class Dispatcher:
             message_ids = await send_once(
                 transport,
                 job.peer,
-                campaign.content,
+                ready.content,
                 job.random_id,
                 may_send=lambda: self.usable_transport() is transport,
                 claimed_before=timedelta(days=1) if job.was_maybe_sent else timedelta(),
@@ -211,7 +226,7 @@ class Dispatcher:
             now,
             lead=lead,
             window=self._window,
-            pending=[job.campaign_id for job in self._backlog],
+            pending=[ready.campaign_id for ready in self._backlog],
             active=[key for key, campaign in self._book.items() if campaign.is_claimable(now)],
             commands=self._desk.waiting,
         )
@@ -254,20 +269,33 @@ class Dispatcher:
 
     def _queue_up(self, plan: Plan, counts: Counter[CampaignId], jobs: list[ClaimedJob], now: float) -> None:
         """Append claimed jobs in the order of their slots; what may not go any more goes back at once."""
-        by_campaign: dict[CampaignId, deque[ClaimedJob]] = defaultdict(deque)
+        by_campaign: dict[CampaignId, list[ClaimedJob]] = defaultdict(list)
         for job in jobs:
             if job.campaign_id in self._book:
                 by_campaign[job.campaign_id].append(job)
             else:
                 self._give_back(job)
+        ready: dict[CampaignId, deque[ReadyJob]] = defaultdict(deque)
         for campaign_id, count in counts.items():
             if (campaign := self._book.get(campaign_id)) is not None:
-                campaign.note_claim(count, list(by_campaign[campaign_id]), now)
+                campaign.note_claim(count, by_campaign[campaign_id], now)
+                ready[campaign_id].extend(self._make_ready(campaign, by_campaign[campaign_id]))
         for campaign_id in plan.order:
-            if by_campaign[campaign_id]:
-                self._backlog.append(by_campaign[campaign_id].popleft())
+            if ready[campaign_id]:
+                self._backlog.append(ready[campaign_id].popleft())
         if not self._gate.is_open():
             self.drop_backlog()
+
+    def _make_ready(self, campaign: LaneCampaign, jobs: list[ClaimedJob]) -> Iterator[ReadyJob]:
+        """Render their posts; a job whose post cannot be ends here, alone and without taking a slot."""
+        for job in jobs:
+            try:
+                content = campaign.content.render(job.values)
+            except InvalidInputError as exc:
+                self._log.info("job.unrenderable", job_id=job.job_id, reason=exc.message)
+                self._recorder.put(refuse_job(job, CONTENT_UNRENDERABLE, exc.message[:LONGEST_MESSAGE]))
+            else:
+                yield ReadyJob(job=job, content=content)
 
     # -- stopping -------------------------------------------------------------------------------------------
 
@@ -275,12 +303,12 @@ class Dispatcher:
         """Give claimed jobs back unsent: all of them and the commands, or those of one campaign."""
         if campaign_id is None:
             self._desk.drop()
-        kept: deque[ClaimedJob] = deque()
-        for job in self._backlog:
-            if campaign_id is None or job.campaign_id == campaign_id:
-                self._give_back(job)
+        kept: deque[ReadyJob] = deque()
+        for ready in self._backlog:
+            if campaign_id is None or ready.campaign_id == campaign_id:
+                self._give_back(ready.job)
             else:
-                kept.append(job)
+                kept.append(ready)
         self._backlog = kept
 
     def _give_back(self, job: ClaimedJob) -> None:

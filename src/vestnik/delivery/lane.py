@@ -5,12 +5,14 @@ from collections import Counter
 
 import structlog
 
+from vestnik.content import FrozenContent
 from vestnik.db.commands import CommandLedger
 from vestnik.db.ledger import LaneState, Ledger, RecordedJob, RunningCampaign
 from vestnik.delivery.answers import AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.commands import CommandDesk
+from vestnik.delivery.contents import CampaignContent
 from vestnik.delivery.dispatch import Dispatcher
 from vestnik.delivery.failpoints import Failpoint, Failpoints
 from vestnik.delivery.gate import Gate
@@ -20,11 +22,11 @@ from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.peers import PeerFinder
 from vestnik.delivery.recorder import Recorder
 from vestnik.delivery.waiting import back_off, wait_for_event
-from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.domain.errors import DatabaseUnavailableError, InvalidInputError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.sealing import Unsealer
-from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, JobStatus
-from vestnik.domain.transport import Content, Identity, Transport, TransportFactory
+from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, JobStatus, PauseReason
+from vestnik.domain.transport import Identity, Transport, TransportFactory
 
 
 class Lane:
@@ -201,7 +203,12 @@ class Lane:
             self._gate.end()
             return
         self._take_over_account(state)
-        running = [item for item in state.campaigns if item.campaign_id not in self._judge.being_paused]
+        running = [
+            item
+            for item in state.campaigns
+            if item.campaign_id not in self._judge.being_paused
+            and not (item.campaign_id in contents and contents[item.campaign_id] is None)
+        ]
         for campaign_id in self._book.keys() - {item.campaign_id for item in running}:
             self._forget_campaign(campaign_id)
         counted_at_rest = claims == self._dispatcher.claims and not self._dispatcher.is_claiming
@@ -222,23 +229,34 @@ class Lane:
         self._dispatcher.set_account_rate(state.rate, now)
         self._gate.note_looked()
 
-    async def _read_contents(self, state: LaneState) -> dict[CampaignId, Content]:
-        """What new campaigns post, and those that a person changed: paused, corrected and resumed, perhaps."""
+    async def _read_contents(self, state: LaneState) -> dict[CampaignId, FrozenContent | None]:
+        """What new campaigns post, and those that a person changed: paused, corrected and resumed, perhaps.
+
+        None stands for what cannot be read; such a campaign is paused.
+        """
         return {
-            item.campaign_id: await self._ledger.read_content(item.campaign_id)
+            item.campaign_id: await self._read_content(item.campaign_id)
             for item in state.campaigns
             if (known := self._book.get(item.campaign_id)) is None or known.revision != item.revision
         }
 
+    async def _read_content(self, campaign_id: CampaignId) -> FrozenContent | None:
+        try:
+            return await self._ledger.read_content(campaign_id)
+        except InvalidInputError as exc:
+            self._log.error("campaign.content_unreadable", campaign_id=str(campaign_id), reason=exc.message)
+            await self._ledger.pause(campaign_id, PauseReason.CONTENT_ERROR, exc.message)
+            return None
+
     def _take_over_campaign(
-        self, running: RunningCampaign, content: Content | None, counted_at_rest: bool
+        self, running: RunningCampaign, frozen: FrozenContent | None, counted_at_rest: bool
     ) -> None:
         campaign = self._book.get(running.campaign_id)
         if campaign is None:
-            assert content is not None, "read, because the campaign is new"
+            assert frozen is not None, "read, because the campaign is new"
             campaign = LaneCampaign(
                 campaign_id=running.campaign_id,
-                content=content,
+                content=CampaignContent(frozen, self._options.zone),
                 retry_limit=running.retry_limit,
                 rate=running.rate,
                 revision=running.revision,
@@ -248,8 +266,9 @@ class Lane:
             )
             self._book[running.campaign_id] = campaign
         now = read_clock()
-        if content is not None:
-            campaign.content = content
+        if frozen is not None and frozen != campaign.content.frozen:
+            campaign.content = CampaignContent(frozen, self._options.zone)
+            self._dispatcher.drop_backlog(running.campaign_id)  # rendered with the content of before
         if campaign.update(running, now, counted_at_rest=counted_at_rest):
             self._dispatcher.drop_backlog()
         self._dispatcher.schedule.put_campaign(

@@ -1,7 +1,7 @@
 """How a lane behaves; set by the worker from the settings."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +19,8 @@ class LaneOptions:
     """How long a stopping lane waits for answers to posts that it has handed over."""
     resolve_interval: timedelta = timedelta(seconds=1)
     """Pace of username look-ups, which Telegram limits far more strictly than posts."""
+    zone: tzinfo = UTC
+    """In which {date} and {time} are written."""
 
     @property
     def lease_margin(self) -> timedelta:

@@ -24,6 +24,9 @@ RELIST_AFTER = 600.0
 """Seconds after which the account's dialogs are read again for a channel that was not among them."""
 RELIST_REFUSED_AFTER = 10.0
 """The same after Telegram refused an address; within it the channel is looked up by name."""
+REST_AFTER_PAGE = 0.1
+"""Seconds between two pages of dialogs, each of which takes some 10 ms of computing: posts go out meanwhile, and
+still more channels become known in a second than any account may post to."""
 PAGE = 100
 """Channels whose address is looked for at a time."""
 FOR_EVER = 86_400.0
@@ -151,6 +154,7 @@ class PeerFinder:
             async for page in transport.list_channels():
                 if await self._ledger.store_peers(self._lease, [_as_peer(channel) for channel in page]):
                     self._on_found()
+                    await asyncio.sleep(REST_AFTER_PAGE)
         except TransportError as error:
             self._wants_others = True
             self._report(error)
@@ -198,6 +202,7 @@ def _as_peer(channel: KnownChannel, channel_id: ChannelId | None = None) -> Foun
     return FoundPeer(
         channel_id=channel_id,
         username=channel.username,
+        title=channel.title,
         peer=channel.peer,
         can_post=channel.can_post,
         slow_mode=channel.slow_mode,

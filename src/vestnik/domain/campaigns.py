@@ -9,6 +9,7 @@ from vestnik.domain.states import AccountState, CampaignStatus, DerivedPause, Mo
 
 MIN_RATE = Decimal("0.001")
 MAX_RATE = Decimal(1000)
+MIN_ERROR_RATE = Decimal("0.001")
 MAX_RETRY_LIMIT = 20
 DEFAULT_RETRY_LIMIT = 3
 
@@ -41,6 +42,16 @@ def check_retry_limit(value: int) -> int:
             f"the retry limit is {value}; it must be from 0 to {MAX_RETRY_LIMIT}", field="retry_limit"
         )
     return value
+
+
+def check_error_rate(value: Decimal, *, field: str = "max_error_rate") -> Decimal:
+    """The part of messages that may fail before a campaign is paused; raises InvalidInputError."""
+    if not value.is_finite() or not MIN_ERROR_RATE <= value <= 1:
+        raise InvalidInputError(
+            f"the {field} is {str(value)[:40]}; it must be from {MIN_ERROR_RATE} to 1, such as 0.1 for a tenth",
+            field=field,
+        )
+    return value.quantize(MIN_ERROR_RATE)
 
 
 def parse_mode(value: str) -> Mode:

@@ -1,15 +1,12 @@
-"""How people write channels down: usernames, links, ids; and lists of them, one a line."""
+"""How people write channels down: usernames, links, ids."""
 
-import codecs
 import re
-from collections.abc import Iterator
+import unicodedata
 from dataclasses import dataclass
 
 from vestnik.domain.errors import InvalidInputError
 
-MAX_LIST_BYTES = 10 * 1024 * 1024
-MAX_LINE_LENGTH = 300
-_SHOWN_LENGTH = 60
+MAX_TITLE_LENGTH = 255
 
 _USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _LINK = re.compile(
@@ -17,7 +14,6 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"-?[0-9]+")
-_LINE_END = re.compile(r"\r\n|\r|\n")
 # First words of links that lead to something else than a channel.
 _NOT_CHANNELS = frozenset({
     "addemoji", "addlist", "addstickers", "addtheme", "bg", "boost", "confirmphone", "contact",
@@ -43,25 +39,12 @@ class ChannelName:
         return self.username.lower() if self.username is not None else str(self.tg_id)
 
     def __str__(self) -> str:
-        return f"@{self.username}" if self.username is not None else f"-{_MARK + (self.tg_id or 0)}"
+        return f"@{self.username}" if self.username is not None else str(mark_id(self.tg_id or 0))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InvalidLine:
-    """A line of a list that names no channel; `text` is cut to a length that can be shown."""
-
-    line: int
-    text: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelList:
-    """A list that was read: the channels in the order of their first mention, and what was left out."""
-
-    names: tuple[ChannelName, ...]
-    duplicates: int
-    invalid: tuple[InvalidLine, ...]
+def mark_id(tg_id: int) -> int:
+    """A channel's id as bots and most tools write it: -100 and the id proper."""
+    return -_MARK - tg_id
 
 
 def parse_channel_name(text: str) -> ChannelName:
@@ -124,67 +107,19 @@ def _read_number(word: str) -> ChannelName:
     return ChannelName(tg_id=number)
 
 
-def parse_channel_list(data: bytes) -> ChannelList:
-    """Read a list, one channel a line; blank lines and lines that begin with # are skipped.
+def check_title(value: str) -> str | None:
+    """A channel's title on one line, None when nothing is left of it.
 
-    UTF-8, or UTF-16 with a byte order mark. Raises InvalidInputError when it is no text or beyond the limits;
-    single bad lines are in the result.
+    Raises InvalidInputError for one that is too long.
     """
-    if len(data) > MAX_LIST_BYTES:
-        raise InvalidInputError(
-            f"the list has more than {MAX_LIST_BYTES // 2**20} MiB; split it", field="channels"
+    if not value.isprintable():
+        value = "".join(
+            " " if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} else character
+            for character in value
         )
-    names: dict[str, ChannelName] = {}
-    invalid: list[InvalidLine] = []
-    duplicates = 0
-    for number, line in _number_lines(_decode(data)):
-        try:
-            name = _parse_line(line)
-        except InvalidInputError as exc:
-            invalid.append(InvalidLine(line=number, text=_shorten(line), reason=exc.message))
-            continue
-        if name.key in names:
-            duplicates += 1
-        else:
-            names[name.key] = name
-    return ChannelList(names=tuple(names.values()), duplicates=duplicates, invalid=tuple(invalid))
-
-
-def _number_lines(text: str) -> Iterator[tuple[int, str]]:
-    for number, raw in enumerate(_LINE_END.split(text), 1):
-        line = raw.strip()
-        if "\0" in line:
-            raise InvalidInputError(
-                f"line {number} holds NUL characters: this is not a text file; give one channel a line",
-                field="channels",
-            )
-        if line and not line.startswith("#"):
-            yield number, line
-
-
-def _parse_line(line: str) -> ChannelName:
-    if len(line) > MAX_LINE_LENGTH:
-        raise InvalidInputError(f"longer than {MAX_LINE_LENGTH} characters; give one channel a line")
-    return parse_channel_name(line)
-
-
-def _shorten(line: str) -> str:
-    shown = line if len(line) <= _SHOWN_LENGTH else line[: _SHOWN_LENGTH - 1] + "…"
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown
-    )
-
-
-def _decode(data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding, name = "utf-16", "UTF-16"
-    else:
-        encoding, name = "utf-8-sig", "UTF-8"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as exc:
-        line = len(_LINE_END.split(data[: exc.start].decode(encoding, "ignore")))
+    title = " ".join(value.split())
+    if len(title) > MAX_TITLE_LENGTH:
         raise InvalidInputError(
-            f"line {line} is not {name} text; save the list as plain text in UTF-8, one channel a line",
-            field="channels",
-        ) from None
+            f"the title has {len(title)} characters; {MAX_TITLE_LENGTH} is the most", field="title"
+        )
+    return title or None

@@ -52,6 +52,46 @@ class NoWorkerError(VestnikError):
     code = "NO_WORKER"
 
 
+class StaleRevisionError(VestnikError):
+    """Somebody else changed the thing since it was read; nothing was changed."""
+
+    code = "STALE_REVISION"
+
+
+class UnauthorizedError(VestnikError):
+    """It is not known who asks: no token or session, or one that is wrong, expired or revoked."""
+
+    code = "UNAUTHORIZED"
+
+
+class ForbiddenError(VestnikError):
+    """Who asks may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class PasswordChangeRequiredError(ForbiddenError):
+    """The password was given out by somebody else, and is to be changed before anything else."""
+
+    code = "PASSWORD_CHANGE_REQUIRED"
+
+
+class ForgedRequestError(ForbiddenError):
+    """A browser sent this, but perhaps at the wish of another site."""
+
+    code = "CSRF"
+
+
+class TooManyRequestsError(VestnikError):
+    """Asked too often; `retry_after` says in how many seconds it may be asked again."""
+
+    code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str, *, retry_after: float, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.retry_after = retry_after
+
+
 class ConfigurationError(VestnikError):
     """A setting is missing, malformed or contradicts another."""
 

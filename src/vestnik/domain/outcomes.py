@@ -14,6 +14,8 @@ HOLD_MARGIN = timedelta(seconds=1)
 MAX_BACKOFF = timedelta(minutes=5)
 LOST_CONNECTION_DELAY = timedelta(seconds=1)
 CONTENT_RETRY_DELAY = timedelta(seconds=2)
+CONTENT_UNRENDERABLE = "CONTENT_UNRENDERABLE"
+"""The campaign's content cannot be posted in this one channel: too long with its title, say."""
 
 
 class Deactivation(StrEnum):
@@ -104,6 +106,19 @@ def hand_back(attempt: Attempt, *, maybe_sent: bool) -> JobResult:
         claims=attempt.claims,
         status=JobStatus.QUEUED,
         maybe_sent=maybe_sent,
+    )
+
+
+def refuse_job(attempt: Attempt, code: str, message: str) -> JobResult:
+    """A claimed job that ends without being handed to Telegram; an earlier claim may have posted it even so."""
+    return JobResult(
+        job_id=attempt.job_id,
+        claim_epoch=attempt.claim_epoch,
+        claims=attempt.claims,
+        status=JobStatus.FAILED,
+        error_code=code,
+        error_message=message,
+        maybe_sent=attempt.was_maybe_sent,
     )
 
 

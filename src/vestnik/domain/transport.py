@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from vestnik.domain.entities import MessageEntity
 from vestnik.domain.errors import VestnikError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.states import AccountKind
@@ -99,6 +100,7 @@ class Content:
     """What is posted. `text` holds at most 4096 UTF-16 units, which is how Telegram counts."""
 
     text: str
+    entities: tuple[MessageEntity, ...] = ()
     link_preview: bool = True
 
 

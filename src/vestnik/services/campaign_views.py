@@ -61,27 +61,39 @@ class CampaignView:
     scheduled_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    purged_at: datetime | None
+    """When its messages were deleted; the counters are what is left."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StandingView:
+    """Status and progress of a campaign, which is all that live displays need."""
+
+    campaign_id: UUID
+    status: CampaignStatus
+    pause_reason: PauseReason | DerivedPause | None
+    resumes_at: datetime | None
+    status_detail: str | None
+    progress: ProgressView
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Differs when there is something new to show; rate and estimate change by themselves."""
+        return (self.progress.version, self.status, self.pause_reason, self.resumes_at, self.status_detail)
 
 
 def build_campaign_view(record: rows.CampaignRecord) -> CampaignView:
     """What is shown of a campaign that was read together with its surroundings."""
     campaign = record.campaign
-    stored = CampaignStatus(campaign.status)
-    shown = derive_status(
-        stored,
-        None if campaign.pause_reason is None else PauseReason(campaign.pause_reason),
-        account_state=AccountState(record.account_state),
-        hold_until=record.hold_until,
-    )
-    is_blocked = shown.pause_reason is DerivedPause.ACCOUNT_BLOCKED
+    shown = build_standing_view(record.standing)
     return CampaignView(
         id=campaign.id,
         name=campaign.name,
         status=shown.status,
         pause_reason=shown.pause_reason,
         resumes_at=shown.resumes_at,
-        status_detail=_describe_block(record) if is_blocked else campaign.status_detail,
-        stored_status=stored,
+        status_detail=shown.status_detail,
+        stored_status=CampaignStatus(campaign.status),
         mode=Mode(campaign.mode),
         account_id=campaign.account_id,
         account_name=record.account_name,
@@ -91,49 +103,69 @@ def build_campaign_view(record: rows.CampaignRecord) -> CampaignView:
         template_name=record.template_name,
         delivery_rate=campaign.delivery_rate,
         retry_limit=campaign.retry_limit,
-        progress=_view_progress(record),
+        progress=shown.progress,
         max_error_rate=campaign.max_error_rate,
         revision=campaign.revision,
         created_at=campaign.created_at,
         scheduled_at=campaign.scheduled_at,
         started_at=campaign.started_at,
         ended_at=campaign.ended_at,
+        purged_at=campaign.purged_at,
     )
 
 
-def _view_progress(record: rows.CampaignRecord) -> ProgressView:
-    campaign, progress, pace = record.campaign, record.progress, record.pace
-    if progress is None:
+def build_standing_view(standing: rows.Standing) -> StandingView:
+    """What is shown of a campaign's status and progress."""
+    shown = derive_status(
+        CampaignStatus(standing.status),
+        None if standing.pause_reason is None else PauseReason(standing.pause_reason),
+        account_state=AccountState(standing.account_state),
+        hold_until=standing.hold_until,
+    )
+    is_blocked = shown.pause_reason is DerivedPause.ACCOUNT_BLOCKED
+    return StandingView(
+        campaign_id=standing.campaign_id,
+        status=shown.status,
+        pause_reason=shown.pause_reason,
+        resumes_at=shown.resumes_at,
+        status_detail=_describe_block(standing) if is_blocked else standing.status_detail,
+        progress=_view_progress(standing),
+    )
+
+
+def _view_progress(standing: rows.Standing) -> ProgressView:
+    counters, pace = standing.counters, standing.pace
+    if counters is None:
         return ProgressView()
     seconds_left = None
-    if campaign.status == CampaignStatus.RUNNING and record.account_state == AccountState.ACTIVE:
+    if standing.status == CampaignStatus.RUNNING and standing.account_state == AccountState.ACTIVE:
         seconds_left = estimate_seconds_left(
             now=pace.read_at,
-            remaining=progress.queued + progress.sending,
-            rate=float(campaign.delivery_rate),
+            remaining=counters.queued + counters.sending,
+            rate=float(standing.delivery_rate),
             account_rate=pace.account_rate,
             account_demand=pace.account_demand,
-            hold_until=record.hold_until,
+            hold_until=standing.hold_until,
             last_return_at=pace.last_return_at,
         )
     return ProgressView(
-        total=progress.total,
-        queued=progress.queued,
-        sending=progress.sending,
-        sent=progress.sent,
-        failed=progress.failed,
-        cancelled=progress.cancelled,
+        total=counters.total,
+        queued=counters.queued,
+        sending=counters.sending,
+        sent=counters.sent,
+        failed=counters.failed,
+        cancelled=counters.cancelled,
         rate_per_minute=compute_rate_per_minute(
             now=pace.read_at,
-            minute_started_at=progress.minute_started_at,
-            minute_sent=progress.minute_sent,
-            previous_minute_sent=progress.previous_minute_sent,
+            minute_started_at=counters.minute_started_at,
+            minute_sent=counters.minute_sent,
+            previous_minute_sent=counters.previous_minute_sent,
         ),
         seconds_left=seconds_left,
-        version=progress.version,
+        version=counters.version,
     )
 
 
-def _describe_block(record: rows.CampaignRecord) -> str:
-    reason = f": {record.account_state_reason}" if record.account_state_reason else ""
-    return f"account '{record.account_name}' is {record.account_state}{reason}"
+def _describe_block(standing: rows.Standing) -> str:
+    reason = f": {standing.account_state_reason}" if standing.account_state_reason else ""
+    return f"account '{standing.account_name}' is {standing.account_state}{reason}"

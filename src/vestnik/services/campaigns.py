@@ -11,6 +11,7 @@ from vestnik.db import campaigns as rows
 from vestnik.db import transitions
 from vestnik.db.audit import record_audit
 from vestnik.db.batches import count_batch_channels
+from vestnik.db.campaigns import ALL_CAMPAIGNS, CampaignFilter
 from vestnik.domain.actors import Actor
 from vestnik.domain.campaigns import (
     DEFAULT_RETRY_LIMIT,
@@ -24,7 +25,12 @@ from vestnik.domain.names import check_name
 from vestnik.domain.states import AccountKind, Mode
 from vestnik.services.accounts import choose_account, parse_id, quote_names
 from vestnik.services.batches import create_batch, find_batch
-from vestnik.services.campaign_views import CampaignView, build_campaign_view
+from vestnik.services.campaign_views import (
+    CampaignView,
+    StandingView,
+    build_campaign_view,
+    build_standing_view,
+)
 from vestnik.services.channels import ImportResult, import_channels
 from vestnik.services.templates import create_template, find_template
 
@@ -44,6 +50,7 @@ class NewCampaign:
     channels_file: bytes | None = field(default=None, repr=False)
     template: str | None = None
     text: str | None = None
+    parse_mode: str | None = None
     rate: Decimal | str
     retry_limit: int = DEFAULT_RETRY_LIMIT
     mode: str = Mode.TEST.value
@@ -109,7 +116,14 @@ def _require_one(first: str, first_value: object, second: str, second_value: obj
 
 async def _choose_template(session: AsyncSession, actor: Actor, new: NewCampaign, name: str) -> TemplateId:
     if new.text is not None:
-        return TemplateId((await create_template(session, actor, name, new.text, number_name=True)).id)
+        template = await create_template(
+            session, actor, name, new.text, number_name=True, parse_mode=new.parse_mode
+        )
+        return TemplateId(template.id)
+    if new.parse_mode is not None:
+        raise InvalidInputError(
+            "a template has a parse mode of its own; leave this one out", field="parse_mode"
+        )
     assert new.template is not None
     return TemplateId((await find_template(session, new.template)).id)
 
@@ -134,13 +148,31 @@ async def get_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campai
 
 
 async def list_campaigns(
-    session: AsyncSession, *, limit: int, before: tuple[datetime, CampaignId] | None = None
+    session: AsyncSession,
+    *,
+    limit: int,
+    before: tuple[datetime, CampaignId] | None = None,
+    wanted: CampaignFilter = ALL_CAMPAIGNS,
 ) -> list[CampaignView]:
     """The newest first; `before` is (created_at, id) of the last one already seen."""
-    return [
-        build_campaign_view(record)
-        for record in await rows.list_campaigns(session, limit=limit, before=before)
-    ]
+    found = await rows.list_campaigns(session, limit=limit, before=before, wanted=wanted)
+    return [build_campaign_view(record) for record in found]
+
+
+async def read_progress(
+    session: AsyncSession, campaign_ids: Sequence[CampaignId]
+) -> dict[CampaignId, StandingView]:
+    """Status and progress of those of the campaigns that there are; cheap enough to ask all the time."""
+    standings = await rows.read_standings(session, campaign_ids)
+    return {standing.campaign_id: build_standing_view(standing) for standing in standings}
+
+
+async def get_progress(session: AsyncSession, campaign_id: CampaignId) -> StandingView:
+    """Status and progress as they are now. Raises NotFoundError."""
+    found = await read_progress(session, [campaign_id])
+    if campaign_id not in found:
+        raise NotFoundError(f"there is no campaign {campaign_id}", field="campaign")
+    return found[campaign_id]
 
 
 async def count_failures(session: AsyncSession, campaign_id: CampaignId) -> dict[str, int]:

@@ -1,17 +1,18 @@
-"""Direct send: post a text in a few channels now, past the campaign queue, and learn what came of it."""
+"""Direct send: post in a few channels now, past the campaign queue, and learn what came of it."""
 
 import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from vestnik.content import content_to_json, count_units
 from vestnik.db import commands as rows
 from vestnik.db.accounts import AccountStanding, list_accounts
 from vestnik.db.audit import record_audit
@@ -31,11 +32,10 @@ from vestnik.domain.errors import (
     NoWorkerError,
 )
 from vestnik.domain.ids import AccountId, ChannelId, CommandId
-from vestnik.domain.limits import count_utf16
 from vestnik.domain.states import AccountState, Mode
-from vestnik.domain.templates import check_text
+from vestnik.domain.transport import Content
 from vestnik.services.accounts import choose_account, parse_id
-from vestnik.services.templates import find_template
+from vestnik.services.send_contents import SendBody, read_body, render_for
 
 MOST_CHANNELS: Final = 50
 LONGEST_KEY: Final = 200
@@ -50,18 +50,23 @@ _LONGEST_POLL = 0.2
 class NewSend:
     """What to post, and where. Channels are names, links or ids; either a text or a template is given.
 
-    A post that has not started after `expires_in` never does. `idempotency_key` makes a repeated request the same
-    request; callers of one account choose keys that are unique among them.
+    `template` is a name or an id, `template_id` an id and nothing else. A post that has not started after
+    `expires_in` never does. `idempotency_key` makes a repeated request of `key_owner` the same request. Variables
+    are filled in when the request is made, with the time in `zone`.
     """
 
     channels: Sequence[str]
     text: str | None = field(default=None, repr=False)
     template: str | None = None
+    template_id: UUID | None = None
+    parse_mode: str | None = None
     link_preview: bool = True
     mode: str = Mode.TEST.value
     account: str | None = None
     expires_in: timedelta = EXPIRES_AFTER
     idempotency_key: str | None = None
+    key_owner: str = ""
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,17 +99,6 @@ class SendResult:
     finished_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Body:
-    """The content to post."""
-
-    text: str = field(repr=False)
-    link_preview: bool
-
-    def encode(self) -> str:
-        return json.dumps({"text": self.text, "link_preview": self.link_preview}, ensure_ascii=False)
-
-
 async def request_send(
     session: AsyncSession, actor: Actor, new: NewSend, *, open_keys: Callable[[], KeyRing]
 ) -> RequestedSend:
@@ -116,21 +110,32 @@ async def request_send(
     """
     mode = parse_mode(new.mode)
     references = _read_channels(new.channels)
-    key = _check_key(new.idempotency_key)
+    key = _check_key(new)
     _check_expiry(new.expires_in)
     account = await choose_account(session, mode, new.account)
     account_id = AccountId(account.id)
-    body = await _read_body(session, new)
-    digest = _digest_request(references, body, mode)
+    body = await read_body(
+        session,
+        text=new.text,
+        template=new.template,
+        template_id=new.template_id,
+        parse_mode=new.parse_mode,
+        link_preview=new.link_preview,
+    )
+    digest = _digest_request(references, body, mode, account_id)
     if key is not None:
-        await rows.lock_idempotency_key(session, account_id, key)
-        earlier = await rows.list_commands_of_key(session, account_id, key)
+        await rows.lock_idempotency_key(session, key)
+        earlier = await rows.list_commands_of_key(session, key)
         if earlier:
             return _repeat(account, earlier, digest)
     await _require_ready(session, account)
     channels = await _find_channels(session, account, references)
     ring = open_keys()
-    commands = [_make_command(account_id, channel, body, key, ring) for channel in channels]
+    contents = render_for(body.content, channels, datetime.now(new.zone))
+    commands = [
+        _make_command(account_id, channel, content, key, ring)
+        for channel, content in zip(channels, contents, strict=True)
+    ]
     await rows.insert_commands(
         session,
         account_id,
@@ -139,13 +144,14 @@ async def request_send(
         idempotency_key=key,
         request_digest=digest,
     )
-    for command, channel in zip(commands, channels, strict=True):
+    template = new.template or (str(new.template_id) if new.template_id else None)
+    for command, channel, content in zip(commands, channels, contents, strict=True):
         after = {
             "account": account.name,
             "channel": _name(channel),
             "mode": mode,
-            "template": new.template,
-            "length": count_utf16(body.text),
+            "template": template,
+            "length": count_units(content.text),
         }
         await record_audit(
             session, actor, "direct_send.requested", "account_command", command.command_id, after=after
@@ -184,14 +190,16 @@ def _read_channels(references: Sequence[str]) -> list[ChannelName | UUID]:
     return list(read.values())
 
 
-def _check_key(key: str | None) -> str | None:
+def _check_key(new: NewSend) -> str | None:
+    """The key as it is stored: two owners' keys never meet."""
+    key = new.idempotency_key
     if key is None:
         return None
     if not key or len(key) > LONGEST_KEY or not key.isprintable():
         raise InvalidInputError(
             f"an idempotency key has 1 to {LONGEST_KEY} printable characters", field="idempotency_key"
         )
-    return key
+    return f"{new.key_owner}:{key}" if new.key_owner else key
 
 
 def _check_expiry(expires_in: timedelta) -> None:
@@ -201,21 +209,13 @@ def _check_expiry(expires_in: timedelta) -> None:
         )
 
 
-async def _read_body(session: AsyncSession, new: NewSend) -> _Body:
-    if (new.text is None) == (new.template is None):
-        problem = "are both missing; give one" if new.text is None else "are both given; give one of them"
-        raise InvalidInputError(f"text and template {problem}", field="text")
-    if new.text is not None:
-        return _Body(text=check_text(new.text), link_preview=new.link_preview)
-    assert new.template is not None
-    template = await find_template(session, new.template)
-    return _Body(text=check_text(template.content, field="template"), link_preview=template.link_preview)
-
-
-def _digest_request(references: Sequence[ChannelName | UUID], body: _Body, mode: Mode) -> bytes:
+def _digest_request(
+    references: Sequence[ChannelName | UUID], body: SendBody, mode: Mode, account_id: AccountId
+) -> bytes:
     """Two requests are the same if they post the same in the same channels, in whatever order those are named."""
     keys = sorted(item.key if isinstance(item, ChannelName) else str(item) for item in references)
-    return hashlib.sha256(json.dumps([keys, body.encode(), mode]).encode()).digest()
+    parts = [keys, body.identity, mode, str(account_id)]
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
 def _repeat(account: Account, earlier: Sequence[tuple[CommandId, bytes]], digest: bytes) -> RequestedSend:
@@ -303,13 +303,14 @@ def _require_sendable(target: rows.Target, account: Account) -> None:
 
 
 def _make_command(
-    account_id: AccountId, channel: Channel, body: _Body, key: str | None, ring: KeyRing
+    account_id: AccountId, channel: Channel, content: Content, key: str | None, ring: KeyRing
 ) -> rows.NewCommand:
     command_id = CommandId(uuid4())
+    payload = json.dumps(content_to_json(content), ensure_ascii=False)
     return rows.NewCommand(
         command_id=command_id,
         channel_id=ChannelId(channel.id),
-        payload=ring.encrypt(body.encode(), identify_secret("account_commands", command_id, rows.PAYLOAD)),
+        payload=ring.encrypt(payload, identify_secret("account_commands", command_id, rows.PAYLOAD)),
         random_id=_choose_random_id(account_id, channel.id, key),
     )
 
@@ -348,11 +349,22 @@ async def wait_for_results(
     engine: AsyncEngine, ids: Sequence[CommandId], *, timeout: timedelta = WAIT
 ) -> list[SendResult]:
     """As `get_results`, once all have ended or after `timeout`; holds no connection in between."""
+
+    async def read() -> list[SendResult]:
+        async with open_session(engine) as session:
+            return await get_results(session, ids)
+
+    return await poll_results(read, timeout=timeout)
+
+
+async def poll_results(
+    read: Callable[[], Awaitable[list[SendResult]]], *, timeout: timedelta = WAIT
+) -> list[SendResult]:
+    """Read results again and again until all have ended or `timeout` is over; the newest ones."""
     pause = _FIRST_POLL
     deadline = asyncio.get_running_loop().time() + timeout.total_seconds()
     while True:
-        async with open_session(engine) as session:
-            results = await get_results(session, ids)
+        results = await read()
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0 or all(result.status.is_final for result in results):
             return results

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.db import retention
+from vestnik.db import idempotency, logins, retention, sessions
 from vestnik.db.audit import record_audit
 from vestnik.db.retention import PurgedJobs
 from vestnik.domain.actors import Actor
-from vestnik.domain.ids import CampaignId, ChannelId
+from vestnik.domain.ids import CampaignId, JobId
 
-FIRST_CHANNEL = retention.FIRST_CHANNEL
+BEFORE_ALL = retention.BEFORE_ALL
 
 
 async def list_purgeable_campaigns(session: AsyncSession, keep_for: timedelta) -> list[CampaignId]:
@@ -23,7 +23,7 @@ async def purge_campaign_jobs(
     campaign_id: CampaignId,
     keep_for: timedelta,
     *,
-    after: ChannelId = FIRST_CHANNEL,
+    after: JobId = BEFORE_ALL,
 ) -> PurgedJobs | None:
     """Delete the next part of a campaign's jobs; from the first part on they cannot be retried.
 
@@ -40,6 +40,12 @@ async def purge_campaign_jobs(
             after={"jobs": purged.total},
         )
     return purged
+
+
+async def forget_aged(session: AsyncSession) -> int:
+    """Delete answers kept for repeated requests and tried sign-ins, after a day, and ended sessions; how many."""
+    kept = await idempotency.forget_aged_keys(session) + await logins.forget_aged_attempts(session)
+    return kept + await sessions.forget_ended_sessions(session)
 
 
 async def purge_commands(session: AsyncSession, keep_for: timedelta) -> int:

@@ -1,56 +1,226 @@
 """Templates: what campaigns post."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Final, TypedDict
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.content import (
+    CAPTION,
+    TEXT,
+    Limit,
+    ParseMode,
+    Variable,
+    compile_template,
+    measure_least,
+    read_content,
+    read_parse_mode,
+)
 from vestnik.db import templates as rows
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Template
 from vestnik.domain.actors import Actor
-from vestnik.domain.errors import ConflictError, NotFoundError
+from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import TemplateId
-from vestnik.domain.limits import count_utf16
+from vestnik.domain.media import MediaType, check_media
 from vestnik.domain.names import check_name, choose_free_name, name_stem
-from vestnik.domain.templates import check_text
 from vestnik.services.accounts import parse_id, quote_names
 
-_SUGGESTIONS = 5
+_SUGGESTIONS: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TemplateView:
-    """A template as it is shown. `length` counts UTF-16 units, as Telegram does."""
+class TemplateDraft:
+    """What a person says of a template; nothing is checked yet. Without `parse_mode` it is plain text."""
+
+    name: str
+    content: str
+    parse_mode: str | None = None
+    link_preview: bool = True
+    media_type: str | None = None
+    media_url: str | None = None
+
+
+class TemplateChanges(TypedDict, total=False):
+    """Those fields of a draft that change."""
+
+    name: str
+    content: str
+    parse_mode: str | None
+    link_preview: bool
+    media_type: str | None
+    media_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedTemplate:
+    """A template in a list, where nothing is computed."""
 
     id: UUID
     name: str
     content: str
+    parse_mode: ParseMode | None
+    link_preview: bool
+    media_type: MediaType | None
+    media_url: str | None
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TemplateView(ListedTemplate):
+    """A template as it is shown. `length` counts UTF-16 units, as Telegram does, with variables as if empty."""
+
     length: int
+    limit: int
+    variables: tuple[Variable, ...]
 
 
 async def create_template(
-    session: AsyncSession, actor: Actor, name: str, text: str, *, number_name: bool = False
+    session: AsyncSession,
+    actor: Actor,
+    name: str,
+    content: str,
+    *,
+    number_name: bool = False,
+    parse_mode: str | None = None,
+    link_preview: bool = True,
 ) -> TemplateView:
-    """Make a template of plain text, which is posted as it is.
+    """As `save_template`, for a text without media, which errors call `text`."""
+    draft = TemplateDraft(name=name, content=content, parse_mode=parse_mode, link_preview=link_preview)
+    return await save_template(session, actor, draft, number_name=number_name, field="text")
 
-    With `number_name` a name that is taken gets a number. Raises InvalidInputError for a bad name or text,
-    ConflictError for a name that is taken.
+
+async def save_template(
+    session: AsyncSession,
+    actor: Actor,
+    draft: TemplateDraft,
+    *,
+    number_name: bool = False,
+    field: str = "content",
+) -> TemplateView:
+    """Make a template.
+
+    With `number_name` a name that is taken gets a number. Raises MarkupError and InvalidInputError for what could
+    not be posted or would lose formatting, ConflictError for a name that is taken.
     """
-    name = check_name(name)
-    content = check_text(text)
-    template_id = await rows.insert_template(session, name=name, content=content)
-    wanted = name
+    columns = _check_draft(draft, field=field)
+    wanted = columns["name"]
+    template_id = await rows.insert_template(session, columns)
     while template_id is None and number_name:
         taken = await rows.list_template_names(session, beginning=name_stem(wanted))
-        name = choose_free_name(wanted, set(taken))
-        template_id = await rows.insert_template(session, name=name, content=content)
+        columns["name"] = choose_free_name(wanted, set(taken))
+        template_id = await rows.insert_template(session, columns)
     if template_id is None:
-        raise ConflictError(f"there is a template '{name}' already; choose another name", field="name")
+        raise _name_taken(wanted)
+    await record_audit(session, actor, "template.created", "template", template_id, after=columns)
+    return await get_template(session, template_id)
+
+
+def _check_draft(draft: TemplateDraft, *, field: str = "content") -> dict[str, Any]:
+    """The columns that it becomes."""
+    media = check_media(draft.media_type, draft.media_url)
+    mode = read_parse_mode(draft.parse_mode, field="parse_mode")
+    name = check_name(draft.name)
+    limit = find_limit(media)
+    content = read_content(draft.content, mode, link_preview=draft.link_preview, limit=limit, field=field)
+    return asdict(draft) | {"name": name, "content": content.source, "parse_mode": mode}
+
+
+def find_limit(media: object) -> Limit:
+    """How long the text may be, alone or with media."""
+    return TEXT if media is None else CAPTION
+
+
+def _name_taken(name: str) -> ConflictError:
+    return ConflictError(f"there is a template '{name}' already; choose another name", field="name")
+
+
+async def get_template(session: AsyncSession, template_id: TemplateId) -> TemplateView:
+    """The template as it is now. Raises NotFoundError."""
+    return _view(await _require_template(session, template_id))
+
+
+async def list_templates(
+    session: AsyncSession,
+    *,
+    limit: int,
+    search: str | None = None,
+    after: tuple[datetime, TemplateId] | None = None,
+) -> list[ListedTemplate]:
+    """The newest first; `after` is (created_at, id) of the last one already seen."""
+    found = await rows.list_templates(session, limit=limit, search=search, after=after)
+    return [ListedTemplate(**_list_fields(template)) for template in found]
+
+
+async def edit_template(
+    session: AsyncSession,
+    actor: Actor,
+    template_id: TemplateId,
+    changes: TemplateChanges,
+    *,
+    expected_revision: int | None = None,
+) -> TemplateView:
+    """Change a template for campaigns that are still to start; those that have started keep what they froze.
+
+    Raises NotFoundError, StaleRevisionError, and what `save_template` raises.
+    """
+    template = await _require_template(session, template_id, lock=True)
+    _require_revision(template, expected_revision)
+    before = {name: getattr(template, name) for name in TemplateDraft.__dataclass_fields__}
+    columns = _check_draft(replace(TemplateDraft(**before), **changes))
+    changed = {name: value for name, value in columns.items() if value != before[name]}
+    if not changed:
+        return _view(template)
+    if "name" in changed and await rows.is_name_taken(session, columns["name"], template_id):
+        raise _name_taken(columns["name"])
+    try:
+        await rows.change_template(session, template, changed)
+    except IntegrityError as exc:  # taken by somebody else in this moment
+        raise _name_taken(columns["name"]) from exc
     await record_audit(
-        session, actor, "template.created", "template", template_id, after={"name": name, "content": content}
+        session,
+        actor,
+        "template.changed",
+        "template",
+        template_id,
+        before={name: before[name] for name in changed},
+        after=changed,
     )
-    return TemplateView(id=template_id, name=name, content=content, length=count_utf16(content))
+    return _view(template)
+
+
+async def delete_template(
+    session: AsyncSession, actor: Actor, template_id: TemplateId, *, expected_revision: int | None = None
+) -> None:
+    """Remove a template. Raises NotFoundError, StaleRevisionError, ConflictError while a campaign uses it."""
+    template = await _require_template(session, template_id, lock=True)
+    _require_revision(template, expected_revision)
+    names, count = await rows.list_using_campaigns(session, template_id, limit=_SUGGESTIONS)
+    if count:
+        more = f" and {count - len(names)} more" if count > len(names) else ""
+        raise ConflictError(
+            f"template '{template.name}' is used by {quote_names(names)}{more}; delete those campaigns first"
+        )
+    before = {name: getattr(template, name) for name in TemplateDraft.__dataclass_fields__}
+    await rows.delete_template(session, template)
+    await record_audit(session, actor, "template.deleted", "template", template_id, before=before)
+
+
+async def duplicate_template(
+    session: AsyncSession, actor: Actor, template_id: TemplateId, *, name: str | None = None
+) -> TemplateView:
+    """Make another template of the same content; without a name it gets the original's with a number."""
+    template = await _require_template(session, template_id)
+    draft = TemplateDraft(**{field: getattr(template, field) for field in TemplateDraft.__dataclass_fields__})
+    if name is not None:
+        return await save_template(session, actor, replace(draft, name=name))
+    return await save_template(session, actor, draft, number_name=True)
 
 
 async def find_template(session: AsyncSession, reference: str) -> Template:
@@ -64,3 +234,42 @@ async def find_template(session: AsyncSession, reference: str) -> Template:
         hint = f"the newest are {quote_names(names)}" if names else "there is none yet"
         raise NotFoundError(f"there is no template '{reference}'; {hint}", field="template")
     return template
+
+
+async def _require_template(
+    session: AsyncSession, template_id: TemplateId, *, lock: bool = False
+) -> Template:
+    template = await rows.get_template(session, template_id, lock=lock)
+    if template is None:
+        raise NotFoundError(f"there is no template {template_id}", field="template")
+    return template
+
+
+def _require_revision(template: Template, expected: int | None) -> None:
+    if expected is not None and template.revision != expected:
+        raise StaleRevisionError(
+            f"template '{template.name}' was changed meanwhile; read it again and repeat your change on what it is now"
+        )
+
+
+def _view(template: Template) -> TemplateView:
+    """One that no longer can be read, as another version stored it, is still shown."""
+    length, variables = 0, frozenset[Variable]()
+    with suppress(InvalidInputError):
+        compiled = compile_template(template.content, read_parse_mode(template.parse_mode))
+        length, variables = measure_least(compiled), compiled.variables
+    return TemplateView(
+        **_list_fields(template),
+        length=length,
+        limit=find_limit(template.media_type).units,
+        variables=tuple(sorted(variables)),
+    )
+
+
+def _list_fields(template: Template) -> dict[str, Any]:
+    fields = {name: getattr(template, name) for name in ListedTemplate.__dataclass_fields__}
+    kind = template.media_type
+    return fields | {
+        "parse_mode": read_parse_mode(template.parse_mode),
+        "media_type": None if kind is None else MediaType(kind),
+    }

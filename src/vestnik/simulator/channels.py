@@ -57,13 +57,14 @@ def check_username(name: str) -> bool:
 
 @dataclass(slots=True)
 class Extras:
-    """What only some messages have: formatting, media, an album, an edit."""
+    """What only some messages have: formatting, media, an album, an edit, no preview of their links."""
 
     entities: list[TLObject] | None = None
     media: "Media | None" = None
     grouped_id: int | None = None
     edited_text: str | None = None
     edited_at: int | None = None
+    no_webpage: bool = False
 
 
 @dataclass(slots=True)

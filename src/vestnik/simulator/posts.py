@@ -18,7 +18,10 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Post:
-    """One message that went up. `text` is as first posted; edits and deletions do not change it."""
+    """One message that went up. `text` is as first posted; edits and deletions do not change it.
+
+    `entities` are as Telegram names them (`{"_": "MessageEntityBold", "offset": 0, …}`), after an edit its own.
+    """
 
     position: int
     account: str
@@ -29,6 +32,8 @@ class Post:
     text: str
     arrived_at: float
     arrived_monotonic: float
+    entities: list[dict[str, Any]] = field(default_factory=list)
+    link_preview: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -216,16 +216,20 @@ class Simulator:
     def _describe_post(self, position: int) -> Post:
         posts = self.posts
         channel = self.channels.find(posts.channels[position])
+        message_id = posts.message_ids[position]
+        extras = channel.extras.get(message_id) if channel else None
         return Post(
             position=position,
             account=self.accounts[posts.accounts[position]].name,
             channel_id=posts.channels[position],
             username=channel.username if channel else None,
-            message_id=posts.message_ids[position],
+            message_id=message_id,
             random_id=posts.random_ids[position],
             text=posts.text_of(position),
             arrived_at=posts.walls[position],
             arrived_monotonic=posts.monotonics[position],
+            entities=[entity.to_dict() for entity in (extras and extras.entities) or ()],
+            link_preview=not (extras and extras.no_webpage),
         )
 
     def reset(self, *, keep_accounts: bool = True) -> None:

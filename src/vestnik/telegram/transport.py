@@ -28,6 +28,7 @@ from vestnik.telegram.channels import (
     read_dialog_channels,
     read_next_offset,
 )
+from vestnik.telegram.entities import make_entities
 from vestnik.telegram.link import ClientDescription, Link
 from vestnik.telegram.sessions import ParsedSession
 
@@ -92,6 +93,7 @@ class TelethonTransport:
         request = SendMessageRequest(
             peer=_input_peer(peer),
             message=content.text,
+            entities=make_entities(content.entities),
             no_webpage=not content.link_preview,
             random_id=random_id,
         )

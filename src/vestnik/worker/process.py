@@ -14,6 +14,7 @@ from sqlalchemy import URL
 from vestnik.db.engine import close_engine, hang_up, make_engine
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
+from vestnik.db.listener import Listener
 from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.failpoints import Failpoints
@@ -28,7 +29,6 @@ from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import TransportFactory
 from vestnik.settings import Settings
 from vestnik.worker import LANE_CRASHED
-from vestnik.worker.listener import Listener
 from vestnik.worker.retention import run_retention
 from vestnik.worker.scheduler import run_scheduler
 
@@ -217,6 +217,7 @@ async def run_worker(
         options=LaneOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             retry_base=timedelta(seconds=settings.retry_base_seconds),
+            zone=settings.zone,
         ),
         failpoints=failpoints,
         holder=holder,

@@ -22,12 +22,13 @@ REST = 0.1
 
 
 async def run_retention(engine: AsyncEngine, keep_for: timedelta) -> None:
-    """Delete what ended longer than `keep_for` ago, until cancelled; with zero everything is kept for ever."""
-    if not keep_for:
-        return
+    """Delete what ended longer than `keep_for` ago, until cancelled; with zero that is kept for ever."""
     while True:
         try:
-            await purge_everything_due(engine, keep_for)
+            async with open_session(engine) as session:
+                await retention.forget_aged(session)
+            if keep_for:
+                await purge_everything_due(engine, keep_for)
         except DatabaseUnavailableError as exc:
             log.debug("retention.database_away", reason=exc.message)
         await asyncio.sleep(LOOK_EVERY)
@@ -50,7 +51,7 @@ async def purge_everything_due(engine: AsyncEngine, keep_for: timedelta) -> None
 async def _purge_campaign(engine: AsyncEngine, campaign_id: CampaignId, keep_for: timedelta) -> bool:
     """Whether nothing is left of its jobs."""
     deleted = 0
-    after = retention.FIRST_CHANNEL
+    after = retention.BEFORE_ALL
     while True:
         async with open_session(engine) as session:
             part = await retention.purge_campaign_jobs(session, campaign_id, keep_for, after=after)

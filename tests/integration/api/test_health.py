@@ -9,14 +9,19 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import URL, create_engine, text
 
+from tests.integration.api.conftest import make_state
 from vestnik.api.app import create_app
 from vestnik.api.health import Readiness
 from vestnik.api.listener import bind_listener, format_url
 from vestnik.api.serving import serve
+from vestnik.db.engine import make_engine
 from vestnik.db.schema import require_current_schema
+from vestnik.db.secrets import KeyRing
 from vestnik.domain.errors import ConfigurationError, DatabaseUnavailableError, VestnikError
 
 DEADLINE = 20
+NOWHERE = URL.create("postgresql+psycopg", host="127.0.0.1", port=1, database="none")
+"""Health asks only what the test answers, never the database."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,8 @@ async def run_api(
     stop, started = asyncio.Event(), asyncio.Event()
     with bind_listener("127.0.0.1", 0) as listener:
         async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve(create_app(readiness), listener, stop=stop, ready=started.set))
+            app = create_app(readiness, make_state(make_engine(NOWHERE, name="test"), do_not_open))
+            tasks.create_task(serve(app, listener, stop=stop, ready=started.set))
             await started.wait()
             try:
                 yield Client(listener.getsockname()[1])
@@ -60,6 +66,10 @@ async def run_api(
 
 def do_nothing() -> None:
     pass
+
+
+def do_not_open() -> KeyRing:
+    raise AssertionError("health needs no key")
 
 
 async def test_the_process_lives_whatever_the_database_does() -> None:

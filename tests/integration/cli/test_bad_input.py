@@ -48,7 +48,7 @@ def count_rows(connection: Connection) -> int:
         ((*WITH_TEXT, "--channels-file", "LIST", "--rate", "1", "--account", "A"), 1, "no account 'A'"),
         ((*WITH_TEXT, "--channels-file", "missing.txt", "--rate", "1"), 1, "'missing.txt' cannot be read"),
         ((*WITH_TEXT, "--channels-file", ".", "--rate", "1"), 1, "cannot be read"),
-        ((*CREATE, "--channels-file", "LIST", "--text", "x" * 4100, "--rate", "1"), 1, "is 4 too long"),
+        ((*CREATE, "--channels-file", "LIST", "--text", "x" * 4100, "--rate", "1"), 1, "4 too many"),
         ((*CREATE, "--channels-file", "LIST", "--text", "  ", "--rate", "1"), 1, "text is empty"),
         ((*CREATE, "--channels-file", "LIST", "--text", "caf\udce9", "--rate", "1"), 1, "not valid UTF-8"),
         ((*CREATE, "--channels-file", "LIST", "--template", "T", "--rate", "1"), 1, "no template 'T'"),

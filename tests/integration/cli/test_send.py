@@ -64,7 +64,7 @@ def test_a_repeated_key_is_told(served: Run, connection: Connection) -> None:
         ((*SEND, "--text", "Hi", "--template", "T"), 1, "both given"),
         ((*SEND, "--template", "T"), 1, "no template 'T'"),
         ((*SEND, "--text", " "), 1, "text is empty"),
-        ((*SEND, "--text", "x" * 4100), 1, "4 too long"),
+        ((*SEND, "--text", "x" * 4100), 1, "4 too many"),
         (("send", "--channel", "@three_news", "--text", "Hi"), 1, "no channel @three_news"),
         ((*SEND, "--text", "Hi", "--mode", "LIVE"), 1, "TELEGRAM_SESSION"),
         ((*SEND, "--text", "Hi", "--mode", "LIVE", "--account", "rehearsal"), 1, "is simulated"),

@@ -105,22 +105,17 @@ async def test_a_peer_that_stays_unknown_is_given_up_after_one_look(rig: Rig, ac
 
 async def test_wrong_content_pauses_the_campaign_and_loses_no_job(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(20)
-    campaign_id = await rig.stage.add_campaign(account_id, rate=40, words="x" * 4096)
-    other = await rig.stage.add_campaign(account_id, rate=40, words="short")
-    await rig.stage.execute(
-        "UPDATE campaigns SET content = jsonb_set(content, '{text}', to_jsonb(repeat('x', 4097)))"
-        " WHERE id = :id",
-        id=campaign_id,
-    )
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40)
+    rig.break_sending("MESSAGE_TOO_LONG", code=400, count=100)
     await rig.start_worker()
     await rig.until_status("PAUSED", campaign_id)
     row = await rig.stage.read_campaign(campaign_id)
     assert row.pause_reason == "CONTENT_ERROR"
     assert "MESSAGE_TOO_LONG" in row.status_detail
-    await rig.finish(other)
     await rig.until_counts(campaign_id, QUEUED=20)
     assert rig.server.simulator.posts.rejected["MESSAGE_TOO_LONG"] <= 3
-    await rig.stage.execute("UPDATE campaigns SET content = jsonb_set(content, '{text}', '\"better\"')")
+    rig.set_faults()
+    await rig.finish(await rig.stage.add_campaign(account_id, rate=40, words="short"))
     await rig.stage.resume(campaign_id)
     await rig.finish(campaign_id)
     rig.check_each_once(40)

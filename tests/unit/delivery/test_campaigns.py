@@ -1,15 +1,17 @@
 """What a lane remembers of its campaigns between two looks at the database."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from vestnik.content import Values, read_content
 from vestnik.db.ledger import ClaimedJob, RunningCampaign
 from vestnik.delivery.campaigns import CURSOR_RESET_AFTER, DRY_FOR, CampaignBook, LaneCampaign
+from vestnik.delivery.contents import CampaignContent
 from vestnik.domain.ids import CampaignId, ChannelId, JobId
-from vestnik.domain.transport import Content, Peer
+from vestnik.domain.transport import Peer
 
 KEY = CampaignId(UUID(int=1))
 NOW = 1000.0
@@ -29,7 +31,7 @@ RUNNING = RunningCampaign(
 def make_campaign(*, queued: int = 100) -> LaneCampaign:
     return LaneCampaign(
         campaign_id=KEY,
-        content=Content(text="Hello"),
+        content=CampaignContent(read_content("Hello", None, link_preview=True), UTC),
         retry_limit=3,
         rate=20.0,
         revision=1,
@@ -53,6 +55,7 @@ def make_jobs(*numbers: int, is_fresh: bool = True) -> list[ClaimedJob]:
             was_maybe_sent=False,
             error_code=None,
             is_fresh=is_fresh,
+            values=Values(channel_title="Channel", channel_username=None, at=datetime.now(UTC)),
         )
         for number in numbers
     ]

@@ -25,10 +25,10 @@ WITH lease AS MATERIALIZED (
     ORDER BY c.id
     FOR NO KEY UPDATE OF c
 ), returned AS MATERIALIZED (
-    SELECT r.id, r.campaign_id, r.maybe_sent FROM campaign c
+    SELECT r.id, r.campaign_id, r.maybe_sent, r.username, r.title FROM campaign c
     JOIN wanted w ON w.campaign_id = c.id
     CROSS JOIN LATERAL (
-        SELECT j.id, j.campaign_id, j.maybe_sent FROM public.jobs j
+        SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title FROM public.jobs j
         JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
         JOIN public.channels ch ON ch.id = j.channel_id
         WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0
@@ -40,10 +40,10 @@ WITH lease AS MATERIALIZED (
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ) r
 ), fresh AS MATERIALIZED (
-    SELECT f.id, f.campaign_id, f.maybe_sent FROM campaign c
+    SELECT f.id, f.campaign_id, f.maybe_sent, f.username, f.title FROM campaign c
     JOIN wanted w ON w.campaign_id = c.id
     CROSS JOIN LATERAL (
-        SELECT j.id, j.campaign_id, j.maybe_sent FROM public.jobs j
+        SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title FROM public.jobs j
         JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
         JOIN public.channels ch ON ch.id = j.channel_id
         WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.after_id
@@ -54,15 +54,16 @@ WITH lease AS MATERIALIZED (
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ) f
 ), due AS MATERIALIZED (
-    SELECT id, maybe_sent FROM returned UNION ALL SELECT id, maybe_sent FROM fresh
+    SELECT id, maybe_sent, username, title FROM returned
+    UNION ALL SELECT id, maybe_sent, username, title FROM fresh
 ), claimed AS (
     UPDATE public.jobs j
     SET status = 'SENDING', claim_epoch = :epoch, claims = j.claims + 1, maybe_sent = true,
         started_at = coalesce(j.started_at, clock_timestamp())
     FROM due d
     WHERE j.id = d.id
-    RETURNING j.id, j.campaign_id, j.channel_id, j.random_id, j.attempts, j.claims, j.error_code,
-              d.maybe_sent AS was_maybe_sent
+    RETURNING j.id, j.campaign_id, j.channel_id, j.random_id, j.attempts, j.claims, j.error_code, j.started_at,
+              d.maybe_sent AS was_maybe_sent, d.username, d.title
 ), delta AS (
     SELECT campaign_id, count(*)::int AS n FROM claimed GROUP BY campaign_id
 ), counter AS MATERIALIZED (
@@ -91,7 +92,8 @@ WITH lease AS MATERIALIZED (
     WHERE l.account_id = lease.account_id AND EXISTS (SELECT 1 FROM delta)
 )
 SELECT c.id, c.campaign_id, c.channel_id, c.random_id, c.attempts, c.claims, c.error_code, c.was_maybe_sent,
-       p.tg_id, p.access_hash, c.claims = 1 AS is_fresh
+       p.tg_id, p.access_hash, c.claims = 1 AS is_fresh, c.username, c.title,
+       CASE WHEN c.was_maybe_sent THEN c.started_at ELSE clock_timestamp() END AS at
 FROM claimed c
 JOIN public.channel_peers p ON p.account_id = :account_id AND p.channel_id = c.channel_id
 ORDER BY c.id

@@ -15,19 +15,21 @@ WITH audience AS MATERIALIZED (
     WHERE EXISTS (
         SELECT FROM public.channel_peers p
         WHERE p.account_id = :account_id AND p.tg_id = a.tg_id AND p.channel_id <> a.channel_id)
-), taken AS MATERIALIZED (
-    SELECT s.tg_id FROM shared s
-    WHERE EXISTS (
+), twin AS MATERIALIZED (
+    -- of those the entries that do not stand: the Telegram channel has a job already, or an earlier entry gets one
+    SELECT r.channel_id FROM (
+        SELECT a.channel_id, a.tg_id, row_number() OVER (PARTITION BY a.tg_id ORDER BY a.position) AS place
+        FROM audience a JOIN shared s ON s.tg_id = a.tg_id
+        WHERE a.is_sendable
+    ) r
+    WHERE r.place > 1 OR EXISTS (
         SELECT FROM public.channel_peers p
         JOIN public.jobs j ON j.campaign_id = :campaign_id AND j.channel_id = p.channel_id
-        WHERE p.account_id = :account_id AND p.tg_id = s.tg_id
+        WHERE p.account_id = :account_id AND p.tg_id = r.tg_id
           AND (j.status IN ('QUEUED', 'SENDING', 'SENT') OR j.maybe_sent))
-), entry AS MATERIALIZED (
-    SELECT a.channel_id, a.position,
-           a.tg_id IN (SELECT tg_id FROM shared)
-           AND (a.tg_id IN (SELECT tg_id FROM taken)
-                OR row_number() OVER (PARTITION BY a.tg_id ORDER BY a.position) > 1) AS is_twin
-    FROM audience a
+), entry AS (
+    SELECT a.channel_id, a.position, t.channel_id IS NOT NULL AS is_twin
+    FROM audience a LEFT JOIN twin t ON t.channel_id = a.channel_id
     WHERE a.is_sendable
 ), inserted AS (
     INSERT INTO public.jobs

@@ -1,4 +1,4 @@
--- Delete some jobs of a campaign that ended long ago, in the order of their channels, beyond the one given.
+-- Delete some jobs of a campaign that ended long ago, in their order, beyond the one given.
 -- Locks in the order campaigns, jobs. A campaign that somebody else has locked is passed over, so that any number of
 -- workers may purge at once and nobody waits for them. The first part sets purged_at, which retry-failed respects
 -- from then on. The counters stay as they are: they are what is left to show.
@@ -11,11 +11,12 @@ WITH campaign AS MATERIALIZED (
       AND p.queued = 0 AND p.sending = 0
     FOR NO KEY UPDATE OF c SKIP LOCKED
 ), doomed AS MATERIALIZED (
-    SELECT d.id, d.channel_id FROM campaign c
+    SELECT d.id FROM campaign c
     CROSS JOIN LATERAL (
-        SELECT j.id, j.channel_id FROM public.jobs j
-        WHERE j.campaign_id = c.id AND j.channel_id > CAST(:after AS uuid)
-        ORDER BY j.channel_id
+        SELECT j.id FROM public.jobs j
+        -- a range of both columns: with an equality the planner may walk the primary key past all other campaigns
+        WHERE (j.campaign_id, j.id) > (c.id, :after) AND (j.campaign_id, j.id) <= (c.id, 9223372036854775807)
+        ORDER BY j.campaign_id, j.id
         LIMIT :batch
     ) d
 ), deleted AS (
@@ -27,5 +28,5 @@ WITH campaign AS MATERIALIZED (
     WHERE c.id = x.id AND x.is_first
 )
 SELECT c.is_first, c.total, (SELECT count(*) FROM deleted)::int AS deleted,
-       (SELECT d.channel_id FROM doomed d ORDER BY d.channel_id DESC LIMIT 1) AS last_channel_id
+       (SELECT max(d.id) FROM doomed d) AS last_id
 FROM campaign c

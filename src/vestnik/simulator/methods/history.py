@@ -108,7 +108,12 @@ def _change_message(call: Call, channel: Channel) -> None:
     if text == before and media is extras.media and _write(entities) == _write(extras.entities):
         raise RpcFailure(400, "MESSAGE_NOT_MODIFIED")
     channel.extras[request.id] = Extras(
-        entities, media, extras.grouped_id, edited_text=text, edited_at=int(call.arrival.wall)
+        entities,
+        media,
+        extras.grouped_id,
+        edited_text=text,
+        edited_at=int(call.arrival.wall),
+        no_webpage=extras.no_webpage,
     )
 
 

@@ -26,6 +26,7 @@ class _Draft:
     entities: list[TLObject] | None = None
     media: Media | None = None
     grouped_id: int | None = None
+    no_webpage: bool = False
 
 
 def send_message(call: Call) -> TLObject:
@@ -33,7 +34,8 @@ def send_message(call: Call) -> TLObject:
     request = call.request
     channel = _open_for_posting(call)
     text = check_text(request.message)
-    draft = _Draft(request.random_id, text, check_entities(request.entities, text))
+    entities = check_entities(request.entities, text)
+    draft = _Draft(request.random_id, text, entities, no_webpage=bool(request.no_webpage))
     return _post_all(call, channel, [draft])
 
 
@@ -149,8 +151,10 @@ def _store(call: Call, channel: Channel, draft: _Draft) -> int:
         arrival=call.arrival,
     )
     channel.positions.append(position)
-    if draft.entities or draft.media or draft.grouped_id:
-        channel.extras[message_id] = Extras(draft.entities, draft.media, draft.grouped_id)
+    if draft.entities or draft.media or draft.grouped_id or draft.no_webpage:
+        channel.extras[message_id] = Extras(
+            draft.entities, draft.media, draft.grouped_id, no_webpage=draft.no_webpage
+        )
     channel.pts += 1
     channel.top_date = int(call.arrival.wall)
     call.simulator.channels.version += 1

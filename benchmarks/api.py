@@ -1,0 +1,254 @@
+"""How quickly the API answers on a large database, and what listeners cost a running campaign.
+
+Latencies are counted at a client in another process, one request at a time over a kept connection. Run it from the
+repository: `python -m benchmarks.api`.
+"""
+
+import argparse
+import asyncio
+import json
+import secrets
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from benchmarks.system import System, open_system, run_module
+from vestnik.db.engine import make_engine, open_session
+from vestnik.db.transitions import start_campaign
+from vestnik.domain.ids import CampaignId
+
+PASSES = 200
+LISTENERS = 50
+PACE_CHANNELS = 2_000
+
+
+FILLING = """
+INSERT INTO users (email, role) VALUES ('bench@localhost', 'ADMIN');
+
+INSERT INTO api_tokens (user_id, name, token_hash) SELECT id, 'bench', :hash FROM users;
+
+INSERT INTO channels (username, title, created_at) SELECT 'bench_' || i, 'Channel ' || i, now() -
+make_interval(secs => i) FROM generate_series(1, :jobs) i;
+
+INSERT INTO batches (name) VALUES ('all'), ('part');
+
+INSERT INTO batch_channels (batch_id, channel_id) SELECT b.id, c.id FROM batches b, channels c WHERE
+b.name = 'all';
+
+INSERT INTO batch_channels (batch_id, channel_id) SELECT b.id, c.id FROM batches b, (SELECT id FROM
+channels ORDER BY created_at LIMIT :channels) c WHERE b.name = 'part';
+
+INSERT INTO templates (name, content) VALUES ('bench', 'bench');
+
+INSERT INTO campaigns (name, account_id, account_kind, batch_id, template_id, delivery_rate, status,
+content, started_at, expanded_at, ended_at) SELECT 'large', a.id, a.kind, b.id, t.id, 20, 'COMPLETED',
+jsonb_build_object('text', 'x', 'link_preview', true), now(), now(), now() FROM accounts a, batches b, templates t WHERE
+b.name = 'all';
+
+INSERT INTO campaigns (name, account_id, account_kind, batch_id, template_id, delivery_rate) SELECT
+'start', a.id, a.kind, b.id, t.id, 20 FROM accounts a, batches b, templates t WHERE b.name = 'part';
+
+INSERT INTO jobs (campaign_id, channel_id, account_id, random_id, status, claims, sent_at, error_code)
+SELECT c.id, ch.id, c.account_id, row_number() OVER (), CASE WHEN right(ch.username, 1) = '7' THEN
+'FAILED' ELSE 'SENT' END, 1, now(), CASE WHEN right(ch.username, 1) = '7' THEN 'CHANNEL_PRIVATE' END FROM
+campaigns c, channels ch WHERE c.name = 'large';
+
+INSERT INTO campaign_progress (campaign_id, total, sent, failed) SELECT campaign_id, count(*), count(*)
+FILTER (WHERE status = 'SENT'), count(*) FILTER (WHERE status = 'FAILED') FROM jobs GROUP BY campaign_id
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A latency in milliseconds, and what it should stay below."""
+
+    name: str
+    p50: float
+    p95: float
+    longest: float
+    at_most: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether p95 stays below the limit."""
+        return self.p95 <= self.at_most
+
+
+async def fill(engine: AsyncEngine, *, channels: int, jobs: int) -> dict[str, str]:
+    """Channels, a batch of all, and an ended campaign of `jobs` jobs, a tenth of them failed; ids by name."""
+    token = f"vst_{secrets.token_urlsafe(32)}"
+    parameters = {"hash": sha256(token.encode()).digest(), "jobs": jobs, "channels": channels}
+    async with open_session(engine) as session:
+        for statement in FILLING.split(";"):
+            await session.execute(
+                text(statement), {key: value for key, value in parameters.items() if f":{key}" in statement}
+            )
+        rows = await session.execute(text("SELECT name, id FROM campaigns"))
+        found = {name: str(key) for name, key in rows}
+    async with engine.connect() as connection:
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(
+            text("VACUUM ANALYZE")
+        )
+    return found | {"token": token}
+
+
+async def measure(client: httpx.AsyncClient, name: str, path: str, *, at_most: float) -> Figure:
+    """The same question many times, along the pages of a list if it is one."""
+    took: list[float] = []
+    cursor: str | None = None
+    for _ in range(PASSES):
+        begun = time.perf_counter()
+        answer = await client.get(path, params={"cursor": cursor} if cursor else {})
+        took.append((time.perf_counter() - begun) * 1000)
+        answer.raise_for_status()
+        cursor = answer.json().get("nextCursor")
+    return make_figure(name, took, at_most)
+
+
+def make_figure(name: str, took: Sequence[float], at_most: float) -> Figure:
+    """From single latencies in milliseconds."""
+    p95 = statistics.quantiles(took, n=20)[-1] if len(took) > 1 else took[0]
+    return Figure(name=name, p50=statistics.median(took), p95=p95, longest=max(took), at_most=at_most)
+
+
+async def measure_reads(client: httpx.AsyncClient, ids: dict[str, str]) -> list[Figure]:
+    """The lists and the progress."""
+    jobs = f"/api/campaigns/{ids['large']}/jobs"
+    questions = [
+        ("channels, a page of 100", "/api/channels?limit=100", 100),
+        ("channels that are active", "/api/channels?limit=100&active=true", 100),
+        ("jobs, a page of 100", f"{jobs}?limit=100", 100),
+        ("jobs that failed", f"{jobs}?limit=100&status=FAILED", 100),
+        ("jobs that were sent", f"{jobs}?limit=100&status=SENT", 100),
+        ("jobs that are queued (none)", f"{jobs}?limit=100&status=QUEUED", 100),
+        ("campaigns", "/api/campaigns", 100),
+        ("progress", f"/api/campaigns/{ids['large']}/progress", 20),
+    ]
+    return [await measure(client, name, path, at_most=limit) for name, path, limit in questions]
+
+
+async def measure_start(client: httpx.AsyncClient, ids: dict[str, str], channels: int) -> Figure:
+    """One start of a large campaign."""
+    begun = time.perf_counter()
+    answer = await client.post(f"/api/campaigns/{ids['start']}/action", json={"action": "start"})
+    took = (time.perf_counter() - begun) * 1000
+    answer.raise_for_status()
+    await client.post(f"/api/campaigns/{ids['start']}/action", json={"action": "cancel"})
+    return make_figure(f"start of {channels} channels", [took], 3_000)
+
+
+async def listen(client: httpx.AsyncClient, campaign_id: str, seen: Counter[str]) -> None:
+    """Follow one campaign and count its events."""
+    async with client.stream("GET", f"/api/campaigns/{campaign_id}/events", timeout=None) as stream:
+        async for line in stream.aiter_lines():
+            seen["events"] += line.startswith("data:")
+
+
+async def run_campaign(system: System, client: httpx.AsyncClient, listeners: int) -> dict[str, Any]:
+    """Seconds of a campaign at 200/s of which the first listener sees the end, with so many listeners."""
+    engine = make_engine(system.url, name="benchmark")
+    try:
+        async with open_session(engine) as session:
+            await session.execute(text("UPDATE accounts SET rate = 200"))
+            row = await session.execute(
+                text(
+                    "INSERT INTO campaigns (name, account_id, account_kind, batch_id, template_id, delivery_rate)"
+                    " SELECT 'pace', a.id, a.kind, b.id, t.id, 200 FROM accounts a, batches b, templates t"
+                    " WHERE b.name = 'few' RETURNING id"
+                )
+            )
+            campaign_id = CampaignId(row.scalar_one())
+            await start_campaign(session, campaign_id)
+        seen: Counter[str] = Counter()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(listen(client, str(campaign_id), seen)) for _ in range(listeners)]
+            begun = time.monotonic()
+            while (await _read_status(engine, campaign_id)) != "COMPLETED":  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.05)
+            took = time.monotonic() - begun
+            for task in tasks:
+                task.cancel()
+        return {"listeners": listeners, "seconds": round(took, 2), "events": seen["events"]}
+    finally:
+        await engine.dispose()
+
+
+async def _read_status(engine: AsyncEngine, campaign_id: CampaignId) -> str:
+    async with open_session(engine) as session:
+        row = await session.execute(text("SELECT status FROM campaigns WHERE id = :id"), {"id": campaign_id})
+        return str(row.scalar_one())
+
+
+async def run(
+    system: System, url: str, *, channels: int, jobs: int
+) -> tuple[list[Figure], list[dict[str, Any]]]:
+    """All of it against an API that runs."""
+    engine = make_engine(system.url, name="benchmark")
+    try:
+        ids = await fill(engine, channels=channels, jobs=jobs)
+        async with open_session(engine) as session:
+            await session.execute(text("INSERT INTO batches (name) VALUES ('few')"))
+            await session.execute(
+                text(
+                    "INSERT INTO batch_channels (batch_id, channel_id) SELECT b.id, c.id FROM batches b,"
+                    " (SELECT id FROM channels ORDER BY created_at LIMIT :n) c WHERE b.name = 'few'"
+                ),
+                {"n": PACE_CHANNELS},
+            )
+    finally:
+        await engine.dispose()
+    headers = {"Authorization": f"Bearer {ids['token']}"}
+    limits = httpx.Limits(max_connections=LISTENERS + 10)
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits) as client:
+        figures = await measure_reads(client, ids)
+        figures.append(await measure_start(client, ids, channels))
+        with system.run_worker():
+            await run_campaign(system, client, 0)  # addresses become known
+            order = (0, LISTENERS, 0, LISTENERS)
+            paces = [await run_campaign(system, client, listeners) for listeners in order]
+    return figures, paces
+
+
+def main() -> None:
+    """Run once; the exit code is 1 when a latency is above its limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--channels", type=int, default=100_000, help="channels of the campaign that is started"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1_000_000, help="jobs of the large campaign, and channels"
+    )
+    options = parser.parse_args()
+    with open_system() as system:
+        variables = {
+            "DATABASE_URL": system.url.render_as_string(hide_password=False),
+            "VESTNIK_DATA_DIR": str(system.folder),
+            "VESTNIK_SECRET_KEY": system.key.hex(),
+            "VESTNIK_API_RATE": "10000",
+        }
+        with run_module("vestnik", "api", "--port", "0", folder=system.folder, variables=variables) as ready:
+            figures, paces = asyncio.run(
+                run(system, ready["url"], channels=options.channels, jobs=options.jobs)
+            )
+    for figure in figures:
+        mark = "" if figure.is_met else "  <- above the limit"
+        print(
+            f"{figure.name:32} p50 {figure.p50:8.1f} ms   p95 {figure.p95:8.1f} ms   at most "
+            f"{figure.at_most:g} ms{mark}"
+        )
+    for pace in paces:
+        print(json.dumps(pace))
+    sys.exit(not all(figure.is_met for figure in figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What a campaign posts, and its correction while the campaign is paused."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from vestnik.api.schemas import ApiModel
+from vestnik.api.templates import Mode, Source
+from vestnik.content import ParseMode, Variable
+from vestnik.domain.ids import CampaignId
+from vestnik.domain.users import Role
+from vestnik.services import content_corrections
+from vestnik.web.etags import ExpectedRevision, put_etag
+from vestnik.web.identity import Identified, allow
+from vestnik.web.state import read_state
+
+router = APIRouter(prefix="/campaigns", tags=["campaigns"])
+
+
+class CorrectedContent(ApiModel):
+    """What is posted from now on."""
+
+    content: Source
+    parse_mode: Mode = None
+    link_preview: bool = True
+
+
+class CampaignContentModel(ApiModel):
+    """What the campaign posts where it has not posted yet; `id` and `revision` are the campaign's."""
+
+    id: UUID
+    content: str
+    parse_mode: ParseMode | None
+    link_preview: bool
+    length: Annotated[int, Field(description="UTF-16 units, variables as if empty.")]
+    limit: int
+    variables: list[Variable]
+    revision: int
+
+
+@router.get("/{campaign_id}/content", **allow(Role.VIEWER))
+async def show_content(request: Request, response: Response, campaign_id: UUID) -> CampaignContentModel:
+    """The copy of the template that the campaign keeps since its start, or its correction; 409 before."""
+    view = await read_state(request.app).database.run(
+        lambda session: content_corrections.get_content(session, CampaignId(campaign_id))
+    )
+    put_etag(response, view.revision)
+    return CampaignContentModel.show(view)
+
+
+@router.put("/{campaign_id}/content", **allow(Role.OPERATOR))
+async def correct_content(
+    *,
+    request: Request,
+    response: Response,
+    campaign_id: UUID,
+    body: CorrectedContent,
+    identity: Identified,
+    expected: ExpectedRevision,
+) -> CampaignContentModel:
+    """Correct what a PAUSED campaign posts; channels that have the old post keep it."""
+    view = await read_state(request.app).database.run(
+        lambda session: content_corrections.correct_content(
+            session,
+            identity.actor,
+            CampaignId(campaign_id),
+            body.content,
+            parse_mode=body.parse_mode,
+            link_preview=body.link_preview,
+            expected_revision=expected,
+        )
+    )
+    put_etag(response, view.revision)
+    return CampaignContentModel.show(view)

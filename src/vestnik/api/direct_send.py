@@ -1,0 +1,160 @@
+"""Direct send: post in a few channels now and learn what Telegram answered."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from vestnik.api.schemas import ApiModel, Text
+from vestnik.api.templates import Mode, Source
+from vestnik.domain.commands import CommandStatus
+from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
+from vestnik.domain.ids import CommandId
+from vestnik.domain.users import Role
+from vestnik.services import direct_send
+from vestnik.services.direct_send import MOST_CHANNELS, NewSend, RequestedSend, SendResult
+from vestnik.web.idempotency import IdempotencyKey
+from vestnik.web.identity import Identified, allow
+from vestnik.web.state import WebState, read_state
+
+router = APIRouter(prefix="/test", tags=["direct send"])
+
+_FIELDS: Final = {
+    "channel": "channels",
+    "template": "template_id",
+    "account": "account_id",
+    "idempotency_key": "Idempotency-Key",
+}
+"""What the fields of the service are called here."""
+
+
+class NewDirectSend(ApiModel):
+    """What to post, and where: either a text or a template."""
+
+    channels: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=200)]],
+        Field(
+            min_length=1,
+            max_length=MOST_CHANNELS,
+            description="Usernames, t.me links, Telegram ids or ids of ours.",
+            examples=[["@daily_news"]],
+        ),
+    ]
+    text: Annotated[Source | None, Field(examples=["Good morning, {channel_title}!"])] = None
+    template_id: UUID | None = None
+    parse_mode: Mode = None
+    link_preview: bool = True
+    mode: Annotated[
+        Text,
+        Field(max_length=20, description="TEST rehearses: nothing leaves for Telegram. LIVE posts."),
+    ] = "TEST"
+    account_id: Annotated[
+        UUID | None, Field(description="Needed where more than one account could post.")
+    ] = None
+
+
+class DirectSendResult(ApiModel):
+    """What became of one post so far. With `maybeSent` it may be in the channel although it is not DONE."""
+
+    id: UUID
+    channel: Annotated[str, Field(examples=["@daily_news"])]
+    channel_id: UUID
+    status: CommandStatus
+    message_ids: list[int]
+    link: Annotated[str | None, Field(examples=["https://t.me/daily_news/17"])]
+    error_code: str | None
+    error_message: str | None
+    maybe_sent: bool
+    requested_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None
+
+
+class DirectSendAnswer(ApiModel):
+    """The posts by the ids with which they can be asked for, and what became of each so far."""
+
+    ids: list[UUID]
+    results: list[DirectSendResult]
+
+
+@router.post(
+    "/send",
+    responses={
+        202: {
+            "model": DirectSendAnswer,
+            "description": "Not all posts have ended within 30 s; ask for each by its id.",
+            "headers": {"Location": {"description": "The first one.", "schema": {"type": "string"}}},
+        }
+    },
+    **allow(Role.OPERATOR),
+)
+async def send_now(
+    request: Request,
+    response: Response,
+    body: NewDirectSend,
+    identity: Identified,
+    idempotency_key: IdempotencyKey = None,
+) -> DirectSendAnswer:
+    """Post past the campaign queue and wait for Telegram's answers, at most 30 seconds.
+
+    A repeated Idempotency-Key gives the results of the first request and posts nothing.
+    """
+    state = read_state(request.app)
+    new = NewSend(
+        channels=body.channels,
+        text=body.text,
+        template_id=body.template_id,
+        parse_mode=body.parse_mode,
+        link_preview=body.link_preview,
+        mode=body.mode,
+        account=None if body.account_id is None else str(body.account_id),
+        idempotency_key=idempotency_key,
+        key_owner=str(identity.user_id),
+        zone=state.zone,
+    )
+    with _name_fields():
+        requested = await state.database.run(
+            lambda session: direct_send.request_send(session, identity.actor, new, open_keys=state.open_keys)
+        )
+    if requested.is_repeat:
+        response.headers["Idempotency-Replayed"] = "true"
+    results = await _wait(state, requested)
+    if not results or not all(result.status.is_final for result in results):
+        response.status_code = HTTPStatus.ACCEPTED
+        response.headers["Location"] = f"/api/test/send/{requested.ids[0]}"
+    return DirectSendAnswer(
+        ids=list(requested.ids), results=[DirectSendResult.show(result) for result in results]
+    )
+
+
+async def _wait(state: WebState, requested: RequestedSend) -> list[SendResult]:
+    """The posts are asked for, so a database that goes away now makes the results unknown and nothing else."""
+    try:
+        return await direct_send.poll_results(
+            lambda: state.database.run(lambda session: direct_send.get_results(session, requested.ids))
+        )
+    except DatabaseUnavailableError:
+        return []
+
+
+@router.get("/send/{send_id}", **allow(Role.VIEWER))
+async def show_send(request: Request, send_id: UUID) -> DirectSendResult:
+    """What became of one post so far."""
+    (result,) = await read_state(request.app).database.run(
+        lambda session: direct_send.get_results(session, [CommandId(send_id)])
+    )
+    return DirectSendResult.show(result)
+
+
+@contextmanager
+def _name_fields() -> Iterator[None]:
+    try:
+        yield
+    except VestnikError as error:
+        error.field = _FIELDS.get(error.field or "", error.field)
+        raise

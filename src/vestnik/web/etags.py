@@ -1,0 +1,35 @@
+"""ETag and If-Match: an edit made on an older state is refused instead of overwriting what came between."""
+
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Response
+
+from vestnik.domain.errors import InvalidInputError
+
+_ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+
+
+async def _read_if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            alias="If-Match", description='The ETag of the state that is edited, such as "3"; * means any.'
+        ),
+    ] = None,
+) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        raise InvalidInputError('If-Match takes an ETag as an answer had it, such as "3"', field="If-Match")
+    return int(found[1])
+
+
+ExpectedRevision = Annotated[int | None, Depends(_read_if_match)]
+"""The revision that the caller has seen, or None if any will do."""
+
+
+def put_etag(response: Response, revision: int) -> None:
+    """Tell the caller which state this is."""
+    response.headers["ETag"] = f'"{revision}"'

@@ -1,0 +1,120 @@
+"""POSTs that may be repeated: the answer of the first is kept in its own transaction and given again."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, TypeVar
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from vestnik.db import idempotency as rows
+from vestnik.domain.actors import Actor
+from vestnik.domain.errors import InvalidInputError
+from vestnik.web.database import LIMIT_SECONDS
+from vestnik.web.identity import Identified, Identity
+from vestnik.web.state import read_state
+
+Model = TypeVar("Model", bound=BaseModel)
+
+LONGEST_KEY: Final = 200
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=LONGEST_KEY,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Makes a repeated request the same request: the first answer comes again and nothing happens "
+        "twice. Kept for 24 hours; another body under the same key is refused.",
+    ),
+]
+
+
+class ReplayedAnswer(Exception):  # noqa: N818 - no error: it carries an answer past the route to where it is rendered
+    """The request was carried out before; this was the answer."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+class Act:
+    """Carries out what a POST asks for in one transaction, once for each Idempotency-Key of a person."""
+
+    def __init__(self, request: Request, response: Response, identity: Identity, key: str | None) -> None:
+        self._request = request
+        self._response = response
+        self._key = key
+        self.identity = identity
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, for the audit log."""
+        return self.identity.actor
+
+    async def __call__(
+        self, work: Callable[[AsyncSession], Awaitable[Model]], *, limit: float = LIMIT_SECONDS
+    ) -> Model:
+        """Do it and commit. Raises ReplayedAnswer, and InvalidInputError for a key that meant something else."""
+        database = read_state(self._request.app).database
+        if self._key is None:
+            return await database.run(work, limit=limit)
+        key, digest = self._key, await self._digest()
+
+        async def once(session: AsyncSession) -> Model:
+            earlier = await rows.claim_key(session, self.identity.user_id, key)
+            if earlier is not None:
+                raise _replay(earlier, digest)
+            answer = await work(session)
+            await rows.store_answer(
+                session,
+                self.identity.user_id,
+                key,
+                rows.KeptAnswer(
+                    digest=digest, status=self._read_status(), body=answer.model_dump_json(by_alias=True)
+                ),
+            )
+            return answer
+
+        return await database.run(once, limit=limit)
+
+    def _read_status(self) -> int:
+        status = self._response.status_code or self._request.scope["route"].status_code
+        return 200 if status is None else int(status)
+
+    async def _digest(self) -> bytes:
+        request = self._request
+        head = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        return hashlib.sha256(head + await request.body()).digest()
+
+
+def _replay(earlier: rows.KeptAnswer, digest: bytes) -> Exception:
+    if earlier.digest != digest:
+        return InvalidInputError(
+            "the Idempotency-Key was used for another request; take a new key for each new request",
+            field="Idempotency-Key",
+        )
+    return ReplayedAnswer(earlier.status, earlier.body)
+
+
+async def _make_act(
+    request: Request, response: Response, identity: Identified, key: IdempotencyKey = None
+) -> Act:
+    return Act(request, response, identity, key)
+
+
+Acting = Annotated[Act, Depends(_make_act)]
+
+
+def refuse_key(request: Request) -> None:
+    """For POSTs with a secret in them: neither their answer nor a fast hash of their body may be kept.
+
+    Raises InvalidInputError where a key is sent, because it would promise what is not done.
+    """
+    if "idempotency-key" in request.headers:
+        raise InvalidInputError(
+            "this request or its answer holds a secret, which is not kept; send it without an Idempotency-Key",
+            field="Idempotency-Key",
+        )

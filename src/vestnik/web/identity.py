@@ -1,0 +1,102 @@
+"""Who asks: the answer of authentication, and the declaration of what a route needs."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from vestnik.domain.actors import Actor
+from vestnik.domain.errors import ForbiddenError, UnauthorizedError
+from vestnik.domain.users import Role, TokenScope
+from vestnik.web.state import read_state
+
+SESSION_COOKIE: Final = "vestnik_session"
+CSRF_HEADER: Final = "X-CSRF-Token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A personal API token: `vestnik token create --user EMAIL`, or POST /api/tokens.",
+)
+_COOKIE = APIKeyCookie(
+    name=SESSION_COOKIE,
+    auto_error=False,
+    scheme_name="session",
+    description=f"A signed-in browser (POST /api/auth/login). Unsafe methods also need {CSRF_HEADER}.",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """A person, through a token or a browser. `role` is what he may do this way."""
+
+    user_id: UUID
+    email: str
+    role: Role
+    actor: Actor
+    token_id: UUID | None = None
+    session_id: UUID | None = None
+    scope: TokenScope = TokenScope.FULL
+
+
+async def identify(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    cookie: Annotated[str | None, Security(_COOKIE)],
+) -> Identity:
+    """Who asks. Raises UnauthorizedError, ForbiddenError (a request that another site may have caused)."""
+    identity = await _look_up(request, bearer, cookie)
+    read_state(request.app).throttle.take(identity.token_id or identity.session_id or identity.user_id)
+    return identity
+
+
+async def identify_again(request: Request) -> Identity:
+    """Who asks, for a request that goes on for long. Raises as `identify` does, once he may not any more."""
+    return await _look_up(request, await _BEARER(request), await _COOKIE(request))
+
+
+async def _look_up(
+    request: Request, bearer: HTTPAuthorizationCredentials | None, cookie: str | None
+) -> Identity:
+    authenticator = read_state(request.app).authenticator
+    if bearer is not None:
+        return await authenticator.identify_token(request, bearer.credentials)
+    if "authorization" in request.headers:
+        raise UnauthorizedError("the Authorization header is malformed; send: Authorization: Bearer TOKEN")
+    if cookie is not None:
+        return await authenticator.identify_session(request, cookie)
+    raise UnauthorizedError("sign in, or send a token: Authorization: Bearer TOKEN")
+
+
+Identified = Annotated[Identity, Depends(identify)]
+
+
+def require_full_scope(identity: Identity) -> None:
+    """Raise ForbiddenError for a token that may only read, where the role does not tell."""
+    if identity.scope is not TokenScope.FULL:
+        raise ForbiddenError(f"a token of scope {identity.scope} changes nothing; use one of scope FULL")
+
+
+class RoleGuard:
+    """A dependency that lets those pass whose role includes the needed one."""
+
+    def __init__(self, needed: Role) -> None:
+        self._needed = needed
+
+    async def __call__(self, identity: Identified) -> None:
+        """Raise ForbiddenError for everyone else."""
+        if not identity.role.includes(self._needed):
+            raise ForbiddenError(f"this needs the role {self._needed}; you have {identity.role}")
+
+
+def allow(role: Role) -> dict[str, Any]:
+    """What a route's decorator takes to be open to a role; every route has this or `allow_anyone`."""
+    return {"dependencies": [Depends(RoleGuard(role))], "openapi_extra": {"x-role": role.value}}
+
+
+def allow_anyone() -> dict[str, Any]:
+    """For the few routes that need no login."""
+    return {"openapi_extra": {"x-role": "ANYONE"}}

@@ -1,0 +1,133 @@
+"""What every request passes: an id for the log, limits of size, and addresses that are text."""
+
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote_to_bytes
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vestnik.web.problems import list_methods, make_problem, refuse_method
+
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
+_SAFE_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class RequestIdentifier:
+    """Gives each request an id, or takes the caller's: it is in the answer and in every line of the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_HEADER] = request_id
+                for name, value in _SAFE_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_headers)
+
+
+class InputGuard:
+    """Refuses bodies that are too large, and paths and queries that are no text PostgreSQL could hold."""
+
+    def __init__(self, app: ASGIApp, *, limit: int, limits: dict[str, int]) -> None:
+        """`limits` are bytes for paths that begin so and take more than `limit`; the first that fits counts."""
+        self._app = app
+        self._limit = limit
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        problem = _find_problem(scope)
+        if problem is not None:
+            await make_problem(HTTPStatus.BAD_REQUEST, problem, code="MALFORMED_ADDRESS")(
+                scope, receive, send
+            )
+            return
+        path = str(scope["path"])
+        limit = next((size for start, size in self._limits.items() if path.startswith(start)), self._limit)
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:18]) > limit:
+            await _refuse_size(limit)(scope, receive, send)
+            return
+        await self._app(scope, _Counter(receive, limit), send)
+
+
+class MethodGuard:
+    """Answers 405 where a fixed path has other methods than the one asked with.
+
+    Without it `/batches/combine` would fall through to `/batches/{batch_id}`, whose complaint is about an id.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on, or answer it."""
+        if scope["type"] == "http":
+            methods = list_methods(scope["app"], scope["path"], fixed_only=True)
+            if methods and scope["method"] not in methods:
+                await refuse_method(methods)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class _Counter:
+    """Counts a body whose length was not stated."""
+
+    def __init__(self, receive: Callable[[], Awaitable[Message]], limit: int) -> None:
+        self._receive = receive
+        self._limit = self._left = limit
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _describe_size(self._limit))
+        return message
+
+
+def _find_problem(scope: Scope) -> str | None:
+    for name, raw in (("path", scope.get("raw_path") or b""), ("query", scope["query_string"])):
+        plain = unquote_to_bytes(bytes(raw).replace(b"+", b" "))
+        if b"\0" in plain:
+            return f"The {name} of the address holds a NUL character."
+        try:
+            plain.decode()
+        except UnicodeDecodeError:
+            return f"The {name} of the address is not UTF-8."
+    return None
+
+
+def _refuse_size(limit: int) -> ASGIApp:
+    return make_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _describe_size(limit), code="BODY_TOO_LARGE")
+
+
+def _describe_size(limit: int) -> str:
+    return f"The body is larger than {limit:,} bytes."

@@ -1,0 +1,208 @@
+"""Errors as RFC 9457 problem documents: one place knows which error is which HTTP status."""
+
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
+from pydantic.alias_generators import to_camel
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from vestnik.domain.errors import (
+    AccountHeldError,
+    ConflictError,
+    DatabaseUnavailableError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    NoWorkerError,
+    SchemaVersionError,
+    StaleRevisionError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    VestnikError,
+)
+from vestnik.web.idempotency import ReplayedAnswer
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 5
+MOST_FIELD_ERRORS: Final = 20
+NO_NUL: Final = r"^[^\x00]*$"
+"""What text has to match: PostgreSQL cannot hold a NUL character."""
+
+_STATUS: Final[Mapping[type[VestnikError], HTTPStatus]] = {
+    InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    StaleRevisionError: HTTPStatus.PRECONDITION_FAILED,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoWorkerError: HTTPStatus.SERVICE_UNAVAILABLE,
+    SchemaVersionError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_CODES: Final[Mapping[HTTPStatus, str]] = {
+    # Of errors that the framework raises; http.HTTPStatus renames some from one Python to the next.
+    HTTPStatus.BAD_REQUEST: "BAD_REQUEST",
+    HTTPStatus.NOT_FOUND: NotFoundError.code,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "BODY_TOO_LARGE",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UNSUPPORTED_MEDIA_TYPE",
+}
+_PUBLIC_DETAIL: Final[Mapping[type[VestnikError], str]] = {
+    # The driver's words name hosts and roles; they belong into the log.
+    DatabaseUnavailableError: "The database cannot be reached; the operator finds the reason in the log.",
+}
+
+
+def make_problem(
+    status: HTTPStatus | int,
+    detail: str,
+    *,
+    code: str,
+    headers: Mapping[str, str] | None = None,
+    **members: object,
+) -> JSONResponse:
+    """A problem document, with those further members that are not None; a 503 says when to come again."""
+    status = HTTPStatus(status)
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "code": code,
+    }
+    body |= {name: value for name, value in members.items() if value is not None}
+    headers = dict(headers or {})
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    return JSONResponse(body, status_code=status.value, headers=headers, media_type=MEDIA_TYPE)
+
+
+def render_error(error: VestnikError) -> JSONResponse:
+    """The problem document of one of our own errors; what has no status of its own is a 500."""
+    kind = next((kind for kind in type(error).__mro__ if kind in _STATUS), None)
+    if kind is None:
+        log.error("api.error", code=error.code, exc_info=error)
+        return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong.", code=error.code)
+    headers: dict[str, str] = {}
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return make_problem(
+        _STATUS[kind],
+        _PUBLIC_DETAIL.get(kind, error.message),
+        code=error.code,
+        headers=headers,
+        field=_name_field(error.field),
+        resumesAt=error.until.isoformat() if isinstance(error, AccountHeldError) else None,
+    )
+
+
+def _name_field(field: str | None) -> str | None:
+    """As the caller writes it: fields in camelCase, headers as they are."""
+    return to_camel(field) if field is not None and field.islower() else field
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make every answer that is an error a problem document."""
+    app.add_exception_handler(VestnikError, _handle_vestnik_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(ReplayedAnswer, _handle_replayed_answer)
+    app.add_exception_handler(Exception, _handle_unexpected)
+
+
+async def _handle_vestnik_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, VestnikError)
+    return render_error(error)
+
+
+async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework names only the methods of the first route that fits.
+        return refuse_method(list_methods(request.app, request.url.path))
+    return make_problem(
+        status, str(error.detail), code=_CODES.get(status, f"HTTP_{status.value}"), headers=error.headers
+    )
+
+
+def refuse_method(methods: Sequence[str]) -> JSONResponse:
+    """A 405 that says which methods there are."""
+    allowed = ", ".join(methods)
+    return make_problem(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        f"This address takes {allowed}.",
+        code="METHOD_NOT_ALLOWED",
+        headers={"Allow": allowed},
+    )
+
+
+def list_methods(app: Starlette, path: str, *, fixed_only: bool = False) -> list[str]:
+    """The methods of all routes that a path leads to; of those without placeholders if there are any."""
+    fixed: set[str] = set()
+    filled: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        if route.path == path:
+            fixed |= route.methods or set()
+        elif not fixed_only and route.path_regex.match(path):
+            filled |= route.methods or set()
+    return sorted(fixed or filled)
+
+
+async def _handle_validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = [_describe_field_error(item) for item in error.errors()[:MOST_FIELD_ERRORS]]
+    if error.errors()[0]["type"] == "json_invalid":
+        return make_problem(
+            HTTPStatus.BAD_REQUEST, "The body is not JSON: " + found[0]["detail"], code="MALFORMED_JSON"
+        )
+    field, detail = found[0]["field"], found[0]["detail"]
+    return make_problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"{field}: {detail}" if field else detail,
+        code=InvalidInputError.code,
+        field=field or None,
+        errors=found,
+    )
+
+
+def _describe_field_error(item: dict[str, Any]) -> dict[str, str]:
+    """The field as the caller wrote it (`items.0.name`), and what is wrong with it; never the value."""
+    where = [str(part) for part in item["loc"] if part not in {"body", "query", "path", "header"}]
+    if item["type"] == "json_invalid":
+        return {"field": "", "detail": str(item.get("ctx", {}).get("error", item["msg"]))}
+    detail = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == NO_NUL:
+        detail = "holds a NUL character"
+    if item["type"] == "string_unicode":
+        detail = "holds half of a surrogate pair, which is no character"
+    if item["type"] == "extra_forbidden":
+        detail = "this field is unknown; leave it out"
+    return {"field": ".".join(where), "detail": detail}
+
+
+async def _handle_replayed_answer(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ReplayedAnswer)
+    return Response(
+        error.body,
+        status_code=error.status,
+        headers={"Idempotency-Replayed": "true"},
+        media_type="application/json",
+    )
+
+
+async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("api.unexpected_error", method=request.method, route=request.url.path, exc_info=error)
+    return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong.", code="UNEXPECTED")

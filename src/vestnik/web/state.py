@@ -1,0 +1,52 @@
+"""What the application was given at its start, found again from a request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from vestnik.db.secrets import KeyRing
+from vestnik.web.database import Database
+from vestnik.web.hub import ProgressHub
+from vestnik.web.throttle import Throttle
+
+if TYPE_CHECKING:
+    from vestnik.web.identity import Identity
+
+
+class Authenticator(Protocol):
+    """Finds out who asks."""
+
+    async def identify_token(self, request: Request, token: str) -> "Identity":
+        """Whose API token it is. Raises UnauthorizedError."""
+        ...
+
+    async def identify_session(self, request: Request, cookie: str) -> "Identity":
+        """Whose browser it is. Raises UnauthorizedError, ForbiddenError for a forged request."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebState:
+    """The parts that routes need beside their own input."""
+
+    database: Database
+    authenticator: Authenticator
+    throttle: Throttle
+    hub: ProgressHub
+    """Live progress."""
+    open_keys: Callable[[], KeyRing]
+    """The keys that stored secrets are encrypted with."""
+    zone: tzinfo = UTC
+    """In which {date} and {time} in texts are written."""
+    origins: frozenset[str] = frozenset()
+    """Those of other sites whose pages may use a browser's session, as CORS allows them."""
+
+
+def read_state(app: Starlette) -> WebState:
+    """The parts, as `create_app` put them there."""
+    state: WebState = app.state.web
+    return state
