@@ -82,6 +82,7 @@ def create_app(readiness: Readiness, state: WebState, options: ApiOptions = ApiO
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         separate_input_output_schemas=True,
         middleware=_list_middleware(options),
         lifespan=_run_hub,

@@ -166,7 +166,12 @@ class ProgressView(ApiModel):
     failed: int
     cancelled: int
     rate_per_minute: Annotated[float, Field(description="Posts recorded in the last 60 s.")]
-    seconds_left: Annotated[float | None, Field(description="An estimate; null unless it runs.")]
+    seconds_left: Annotated[
+        float | None, Field(description="An estimate; null unless it runs, and while it is expanding.")
+    ]
+    is_expanding: Annotated[
+        bool, Field(description="A large batch is still being turned into messages: total rises.")
+    ]
     version: Annotated[int, Field(description="Rises with every change of the counters.")]
 
 

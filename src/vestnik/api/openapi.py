@@ -61,7 +61,7 @@ PROBLEM_SCHEMA: Final[dict[str, Any]] = {
 _ALWAYS: Final = (400, 503)
 _GUARDED: Final = (401, 403, 429)
 _WITH_INPUT: Final = (404, 422)
-_WITH_BODY: Final = (413,)
+_WITH_BODY: Final = (413, 415)
 _WRITING: Final = (409,)
 _EDITING: Final = (412,)
 

@@ -1,9 +1,10 @@
 """Accounts, and whether anything delivers for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -64,6 +65,12 @@ async def list_accounts_of_kind(session: AsyncSession, kinds: Sequence[AccountKi
     """The accounts of some kinds by name."""
     query = select(Account).where(Account.kind.in_(kinds)).order_by(Account.name)
     return list(await session.scalars(query))
+
+
+async def list_simulated(session: AsyncSession, ids: Collection[UUID]) -> set[UUID]:
+    """Those of the accounts that only rehearse."""
+    query = select(Account.id).where(Account.id.in_(ids), Account.kind == AccountKind.SIMULATED)
+    return set(await session.scalars(query))
 
 
 async def insert_account(

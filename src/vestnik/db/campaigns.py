@@ -60,6 +60,8 @@ class Standing:
     account_state: str
     account_state_reason: str | None
     hold_until: datetime | None
+    is_expanding: bool
+    """Not all channels of the batch have become jobs yet."""
     counters: Counters | None
     pace: Pace
 
@@ -190,6 +192,9 @@ def _build_record(row: Row[*tuple[Any, ...]]) -> CampaignRecord:
             account_state=row.account_state,
             account_state_reason=row.account_state_reason,
             hold_until=row.hold_until,
+            is_expanding=campaign.started_at is not None
+            and campaign.expanded_at is None
+            and campaign.status in {CampaignStatus.RUNNING, CampaignStatus.PAUSED},
             counters=None if progress is None else _read_counters(progress),
             pace=_read_pace(row),
         ),
@@ -223,6 +228,7 @@ async def read_standings(session: AsyncSession, campaign_ids: Sequence[CampaignI
             account_state=row.account_state,
             account_state_reason=row.account_state_reason,
             hold_until=row.hold_until,
+            is_expanding=row.is_expanding,
             counters=None if row.version is None else _read_counters(row),
             pace=_read_pace(row),
         )

@@ -24,6 +24,8 @@ _INVISIBLE_EDGES = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 # A channel's id as bots and most tools write it is -10^12 minus the id proper (core.telegram.org/api/bots/ids).
 _MARK = 10**12
 _MAX_ID = 997_852_516_352
+_MIN_ID = 1_000_000
+"""Real ids are far greater; the numbers of a list's rows are not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +102,7 @@ def _read_number(word: str) -> ChannelName:
             raise InvalidInputError(
                 "the id of a basic group or a damaged one: a channel's begins with -100", field="channel"
             )
-    if not 0 < number <= _MAX_ID:
+    if not _MIN_ID <= number <= _MAX_ID:
         raise InvalidInputError(
             "not a channel's id, which is like -1001234567890 or 1234567890", field="channel"
         )

@@ -24,7 +24,9 @@ class ProgressView:
     rate_per_minute: float = 0.0
     """Posts recorded in the last 60 s."""
     seconds_left: float | None = None
-    """Estimate, with holds and waiting retries; None unless the campaign runs."""
+    """Estimate, with holds and waiting retries; None unless the campaign runs, and while it is expanding."""
+    is_expanding: bool = False
+    """Not all channels of the batch have become messages yet: `total` still rises."""
     version: int = 0
     """Rises with every change of the counters."""
 
@@ -79,7 +81,14 @@ class StandingView:
     @property
     def key(self) -> tuple[object, ...]:
         """Differs when there is something new to show; rate and estimate change by themselves."""
-        return (self.progress.version, self.status, self.pause_reason, self.resumes_at, self.status_detail)
+        return (
+            self.progress.version,
+            self.progress.is_expanding,
+            self.status,
+            self.pause_reason,
+            self.resumes_at,
+            self.status_detail,
+        )
 
 
 def build_campaign_view(record: rows.CampaignRecord) -> CampaignView:
@@ -138,7 +147,8 @@ def _view_progress(standing: rows.Standing) -> ProgressView:
     if counters is None:
         return ProgressView()
     seconds_left = None
-    if standing.status == CampaignStatus.RUNNING and standing.account_state == AccountState.ACTIVE:
+    is_known = standing.account_state == AccountState.ACTIVE and not standing.is_expanding
+    if standing.status == CampaignStatus.RUNNING and is_known:
         seconds_left = estimate_seconds_left(
             now=pace.read_at,
             remaining=counters.queued + counters.sending,
@@ -162,6 +172,7 @@ def _view_progress(standing: rows.Standing) -> ProgressView:
             previous_minute_sent=counters.previous_minute_sent,
         ),
         seconds_left=seconds_left,
+        is_expanding=standing.is_expanding,
         version=counters.version,
     )
 

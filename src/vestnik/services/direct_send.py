@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from vestnik.content import content_to_json, count_units
 from vestnik.db import commands as rows
-from vestnik.db.accounts import AccountStanding, list_accounts
+from vestnik.db.accounts import AccountStanding, list_accounts, list_simulated
 from vestnik.db.audit import record_audit
 from vestnik.db.engine import open_session
 from vestnik.db.models import Account, AccountCommand, Channel
@@ -90,7 +90,7 @@ class SendResult:
     status: CommandStatus
     message_ids: tuple[int, ...]
     link: str | None
-    """Of the first message, where the channel has a username."""
+    """Of the first message, where the channel has a username; a rehearsal's would lead to somebody else's post."""
     error_code: str | None
     error_message: str | None
     maybe_sent: bool
@@ -338,7 +338,11 @@ async def get_results(session: AsyncSession, ids: Sequence[CommandId]) -> list[S
         await rows.settle_commands(session, AccountId(account_id))
     if late:
         found = await rows.list_commands(session, ids)
-    by_id = {command.id: _view(command, channel) for command, channel, _ in found}
+    rehearsing = await list_simulated(session, {command.account_id for command, _, _ in found})
+    by_id = {
+        command.id: _view(command, channel, is_rehearsal=command.account_id in rehearsing)
+        for command, channel, _ in found
+    }
     unknown = next((command_id for command_id in ids if command_id not in by_id), None)
     if unknown is not None:
         raise NotFoundError(f"there is no direct send {unknown}", field="id")
@@ -372,7 +376,7 @@ async def poll_results(
         pause = min(pause * 1.5, _LONGEST_POLL)
 
 
-def _view(command: AccountCommand, channel: Channel) -> SendResult:
+def _view(command: AccountCommand, channel: Channel, *, is_rehearsal: bool) -> SendResult:
     result: dict[str, Any] = command.result or {}
     status = _status(command)
     message_ids = tuple(int(item) for item in result.get("message_ids") or ())
@@ -385,7 +389,7 @@ def _view(command: AccountCommand, channel: Channel) -> SendResult:
         status=status,
         message_ids=message_ids,
         link=f"https://t.me/{channel.username}/{message_ids[0]}"
-        if channel.username and message_ids
+        if channel.username and message_ids and not is_rehearsal
         else None,
         error_code=code,
         error_message=message if code else None,

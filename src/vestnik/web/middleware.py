@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vestnik.web.problems import list_methods, make_problem, refuse_method
 
+STRANGERS_LIMIT: Final = 64 * 1024
+"""Bytes of a body for which nobody has signed in."""
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
 _SAFE_HEADERS: Final = {
@@ -71,7 +73,10 @@ class InputGuard:
             return
         path = str(scope["path"])
         limit = next((size for start, size in self._limits.items() if path.startswith(start)), self._limit)
-        length = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        if "authorization" not in headers and "cookie" not in headers:
+            limit = min(limit, STRANGERS_LIMIT)  # a body is read before it is asked who sends it
+        length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:18]) > limit:
             await _refuse_size(limit)(scope, receive, send)
             return

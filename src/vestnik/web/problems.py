@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents: one place knows which error is which HTTP status."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -35,6 +36,9 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 5
 MOST_FIELD_ERRORS: Final = 20
+_INNER_PART: Final = re.compile(r"(constrained|function|nullable|lax|is)-|.*\[")
+"""How Pydantic calls the branches of a field that may be of several types."""
+_DECIMAL: Final = re.compile(r"Decimal\('([^']*)'\)")
 NO_NUL: Final = r"^[^\x00]*$"
 """What text has to match: PostgreSQL cannot hold a NUL character."""
 
@@ -95,6 +99,8 @@ def render_error(error: VestnikError) -> JSONResponse:
     if kind is None:
         log.error("api.error", code=error.code, exc_info=error)
         return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong.", code=error.code)
+    if kind in _PUBLIC_DETAIL:
+        log.warning("api.unavailable", code=error.code, reason=error.message)
     headers: dict[str, str] = {}
     if isinstance(error, TooManyRequestsError):
         headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -161,8 +167,15 @@ def list_methods(app: Starlette, path: str, *, fixed_only: bool = False) -> list
     return sorted(fixed or filled)
 
 
-async def _handle_validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if tuple(error.errors()[0]["loc"]) == ("body",) and not _is_json(request):
+        return make_problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "The body has to be JSON: send the header Content-Type: application/json.",
+            code="UNSUPPORTED_MEDIA_TYPE",
+            field="Content-Type",
+        )
     found = [_describe_field_error(item) for item in error.errors()[:MOST_FIELD_ERRORS]]
     if error.errors()[0]["type"] == "json_invalid":
         return make_problem(
@@ -178,12 +191,23 @@ async def _handle_validation_error(_request: Request, error: Exception) -> JSONR
     )
 
 
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
 def _describe_field_error(item: dict[str, Any]) -> dict[str, str]:
     """The field as the caller wrote it (`items.0.name`), and what is wrong with it; never the value."""
-    where = [str(part) for part in item["loc"] if part not in {"body", "query", "path", "header"}]
+    source, *rest = item["loc"] or ("body",)
+    inside = rest if source in {"body", "query", "path", "header", "cookie"} else item["loc"]
+    where = [str(part) for part in inside if not _INNER_PART.match(str(part))]
+    if source == "path":
+        where = [to_camel(part) for part in where]
     if item["type"] == "json_invalid":
         return {"field": "", "detail": str(item.get("ctx", {}).get("error", item["msg"]))}
-    detail = str(item["msg"]).removeprefix("Value error, ")
+    detail = _DECIMAL.sub(r"\1", str(item["msg"]).removeprefix("Value error, "))
+    if item["type"] == "missing" and not where:
+        detail = "the body is missing"
     if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == NO_NUL:
         detail = "holds a NUL character"
     if item["type"] == "string_unicode":

@@ -61,6 +61,19 @@ class TestBadInput:
         check_problem(await client.post("/api/batches", json=body), 422, "INVALID_INPUT", field or None)
         assert await stage.execute("SELECT FROM batches") == []
 
+    @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", None])
+    async def test_json_that_does_not_say_so_is_told_how_to(
+        self, client: httpx.AsyncClient, kind: str | None
+    ) -> None:
+        headers = {"content-type": kind} if kind else {}
+        answer = await client.post("/api/batches", content=b'{"name": "x"}', headers=headers)
+        problem = check_problem(answer, 415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type")
+        assert "application/json" in problem["detail"]
+
+    async def test_a_stranger_cannot_have_large_bodies_read(self, anonymous: httpx.AsyncClient) -> None:
+        answer = await anonymous.post("/api/batches", content=b" " * 70_000)
+        check_problem(answer, 413, "BODY_TOO_LARGE")
+
     async def test_half_a_character_is_refused(self, client: httpx.AsyncClient) -> None:
         answer = await client.post(
             "/api/batches", content=rb'{"name": "a\ud800"}', headers={"content-type": "application/json"}
@@ -81,7 +94,7 @@ class TestBadInput:
     async def test_ids_of_the_wrong_kind_and_unknown_ones_are_told_apart(
         self, client: httpx.AsyncClient
     ) -> None:
-        check_problem(await client.get("/api/batches/7"), 422, "INVALID_INPUT", "batch_id")
+        check_problem(await client.get("/api/batches/7"), 422, "INVALID_INPUT", "batchId")
         unknown = await client.get("/api/batches/00000000-0000-0000-0000-000000000001")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "NOT_FOUND")
 

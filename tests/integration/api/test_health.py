@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ async def run_api(
                 yield Client(listener.getsockname()[1])
             finally:
                 stop.set()
+
+
+def test_answers_are_not_held_back_until_the_last_one_is_acknowledged() -> None:
+    """Regression: 40 ms an answer, because asyncio knows Nagle's algorithm only from the socket's protocol."""
+    with bind_listener("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def do_nothing() -> None:

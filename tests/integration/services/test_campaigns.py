@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from vestnik.db import transitions
 from vestnik.db.engine import open_session
 from vestnik.db.models import (
     Account,
@@ -273,3 +274,18 @@ async def test_taken_names_are_refused_for_batches_and_templates(session: AsyncS
         await create_template(session, actor, "A", "x")
     with pytest.raises(InvalidInputError, match="at least one channel"):
         await create_batch(session, actor, "B", ())
+
+
+async def test_a_large_campaign_says_that_it_is_still_expanding(
+    session: AsyncSession, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its total, and the time left, would be taken for those of the whole batch."""
+    monkeypatch.setattr(transitions, "EXPANSION_CHUNK", 2)
+    campaign_id = CampaignId((await make(session, actor)).id)
+    started = await campaigns.start_campaign(session, actor, campaign_id)
+    assert (started.progress.total, started.progress.is_expanding) == (2, True)
+    assert started.progress.seconds_left is None
+    await transitions.expand_running_campaign(session, campaign_id)
+    whole = (await campaigns.get_campaign(session, campaign_id)).progress
+    assert (whole.total, whole.is_expanding) == (3, False)
+    assert whole.seconds_left is not None

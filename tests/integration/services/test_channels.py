@@ -18,13 +18,13 @@ async def read_names(session: AsyncSession) -> list[str]:
 
 
 async def test_an_import_counts_what_it_did(session: AsyncSession, actor: Actor) -> None:
-    first = await import_channels(session, actor, b"@one_news\nt.me/two_news\n-1000000000123\n")
+    first = await import_channels(session, actor, b"@one_news\nt.me/two_news\n-1001234567890\n")
     assert (first.imported, first.existing, first.duplicates, first.invalid) == (3, 0, 0, ())
-    again = await import_channels(session, actor, b"three_news\nTWO_news\n123\ntwo_NEWS\nt.me/+x\n")
+    again = await import_channels(session, actor, b"three_news\nTWO_news\n1234567890\ntwo_NEWS\nt.me/+x\n")
     assert (again.imported, again.existing, again.duplicates) == (1, 2, 1)
     assert [bad.line for bad in again.invalid] == [5]
     assert again.channels[1:] == first.channels[1:]
-    assert await read_names(session) == ["123", "one_news", "three_news", "two_news"]
+    assert await read_names(session) == ["1234567890", "one_news", "three_news", "two_news"]
 
 
 async def test_a_deleted_channel_comes_back_active(session: AsyncSession, actor: Actor) -> None:
@@ -43,11 +43,11 @@ async def test_of_several_deleted_rows_of_one_name_one_comes_back(
 ) -> None:
     for _ in range(2):
         session.add(Channel(username="one_news", deleted_at=func.clock_timestamp()))
-        session.add(Channel(tg_id=123, deleted_at=func.clock_timestamp()))
+        session.add(Channel(tg_id=1234567890, deleted_at=func.clock_timestamp()))
         await session.flush()
-    again = await import_channels(session, actor, b"@one_news\n123")
+    again = await import_channels(session, actor, b"@one_news\n1234567890")
     assert again.imported == 2
-    assert await read_names(session) == ["123", "one_news"]
+    assert await read_names(session) == ["1234567890", "one_news"]
 
 
 async def test_an_inactive_channel_stays_inactive(session: AsyncSession, actor: Actor) -> None:

@@ -22,8 +22,10 @@ def name_all(result: ChannelList) -> list[str]:
 
 
 def test_a_list_skips_blanks_comments_and_repetitions() -> None:
-    result = parse_channel_list(b"# news\n@one_news\n\n  \nt.me/ONE_NEWS\n two_news \n-1000000000123\n123\n")
-    assert [str(name) for name in result.names] == ["@one_news", "@two_news", "-1000000000123"]
+    result = parse_channel_list(
+        b"# news\n@one_news\n\n  \nt.me/ONE_NEWS\n two_news \n-1001234567890\n1234567890\n"
+    )
+    assert [str(name) for name in result.names] == ["@one_news", "@two_news", "-1001234567890"]
     assert result.duplicates == 2
     assert result.invalid == ()
 
@@ -105,8 +107,8 @@ def test_tables_are_read_by_the_names_of_their_columns(text: str) -> None:
 
 
 def test_an_id_is_taken_where_a_row_has_no_name() -> None:
-    result = parse_channel_list(b"username,id\n,'-1000000000123\none_news,-1000000000007\n")
-    assert name_all(result) == ["-1000000000123", "@one_news"]
+    result = parse_channel_list(b"username,id\n,'-1001234567890\none_news,-1001234567007\n")
+    assert name_all(result) == ["-1001234567890", "@one_news"]
 
 
 def test_without_a_header_the_first_column_names_the_channel() -> None:
@@ -161,3 +163,9 @@ def test_a_guarded_cell_is_no_formula_and_comes_back(text: str) -> None:
     assert not guarded.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     if not text.startswith("'"):
         assert unguard_cell(guarded) == text
+
+
+def test_the_numbers_of_rows_are_no_channels() -> None:
+    result = parse_channel_list(b"1\n2\n999999\n1000000000\n")
+    assert [str(name) for name in result.names] == ["-1001000000000"]
+    assert [bad.line for bad in result.invalid] == [1, 2, 3]

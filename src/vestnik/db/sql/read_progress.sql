@@ -3,6 +3,7 @@
 SELECT c.id AS campaign_id, c.status, c.pause_reason, c.status_detail, c.delivery_rate,
        a.name AS account_name, a.state AS account_state, a.state_reason AS account_state_reason,
        a.rate AS account_rate, h.until AS hold_until,
+       c.started_at IS NOT NULL AND c.expanded_at IS NULL AND c.status IN ('RUNNING', 'PAUSED') AS is_expanding,
        p.total, p.queued, p.sending, p.sent, p.failed, p.cancelled, p.version,
        p.minute_started_at, p.minute_sent, p.previous_minute_sent,
        CASE WHEN c.status = 'RUNNING' THEN (
