@@ -64,7 +64,7 @@ def test_a_worker_killed_three_times_neither_loses_nor_repeats_a_post(data_dir: 
         code = running.finish()
     report = running.lines[-1]
     assert (report["distinct_posts"], report["duplicate_posts"], report["lost"]) == (500, 0, 0)
-    assert report["max_in_1s"] <= 103
+    assert report["max_in_1s"] <= 106  # rate * 1.05 + 1: the pacer's 25 ms and the machine's jitter
     assert code == 0, running.errors
 
 
