@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 5
+_UNPARSABLE: Final = "There was an error parsing the body"
+"""What FastAPI says of a body that its JSON parser cannot take at all."""
 MOST_FIELD_ERRORS: Final = 20
 _INNER_PART: Final = re.compile(r"(constrained|function|nullable|lax|is)-|.*\[")
 """How Pydantic calls the branches of a field that may be of several types."""
@@ -139,6 +141,8 @@ async def _handle_http_exception(request: Request, error: Exception) -> JSONResp
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         # The framework names only the methods of the first route that fits.
         return refuse_method(list_methods(request.app, request.url.path))
+    if error.detail == _UNPARSABLE:
+        return make_problem(status, "The body is not JSON, or not in UTF-8.", code="MALFORMED_JSON")
     return make_problem(
         status, str(error.detail), code=_CODES.get(status, f"HTTP_{status.value}"), headers=error.headers
     )
