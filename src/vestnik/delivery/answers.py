@@ -42,7 +42,7 @@ class AnswerJudge:
         """Campaigns that we stopped and whose pause is not in the database yet."""
         self.on_disconnected: Callable[[], None] = lambda: None
         self.on_campaign_stopped: Callable[[CampaignId], None] = lambda _: None
-        self.on_peer_refused: Callable[[ChannelId], None] = lambda _: None
+        self.on_peer_refused: Callable[[], None] = lambda: None
 
     def accept(self, job: ClaimedJob, message_ids: tuple[int, ...]) -> None:
         """The post is out."""
@@ -82,7 +82,7 @@ class AnswerJudge:
         if verdict.reports_ban:
             self._note_ban(channel_id, error)
         if verdict.result.forget_peer:
-            self.on_peer_refused(channel_id)
+            self.on_peer_refused()
 
     def judge_account_error(self, error: TransportError) -> None:
         """An error that came without a job: from connecting or from looking channels up."""

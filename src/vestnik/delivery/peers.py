@@ -79,7 +79,7 @@ class PeerFinder:
         self._wants_others = True
         self._asked.set()
 
-    def note_refused(self, channel_id: ChannelId) -> None:  # noqa: ARG002 - all dialogs come at once
+    def note_refused(self) -> None:
         """Telegram refused an address: the dialogs may have another one by now."""
         self._was_refused = True
 
