@@ -196,12 +196,13 @@ async def test_of_two_administrators_only_one_can_go_at_the_same_time(
 ) -> None:
     first, second = await client_as(Role.ADMIN), await client_as(Role.ADMIN)
     ids: list[UUID] = [(await client.get("/api/auth/me")).json()["user"]["id"] for client in (first, second)]
-    # Each removes the other, so that both requests are allowed when they are asked.
+    # Each removes the other. The later one is refused by the count of administrators, or, if it was
+    # identified only after the first had been stored, because its sender is none any more.
     answers = await asyncio.gather(
         first.patch(f"/api/users/{ids[1]}", json=changes[0]),
         second.patch(f"/api/users/{ids[0]}", json=changes[1]),
     )
-    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert sorted(answer.status_code for answer in answers) in ([200, 409], [200, 403], [200, 401])
     left = await stage.execute("SELECT 1 FROM users WHERE role = 'ADMIN' AND is_active")
     assert len(left) == 1
 
