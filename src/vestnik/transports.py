@@ -178,7 +178,7 @@ class RehearsalTransport:
         """Whether a call can be made at all."""
         return self._transport.is_connected
 
-    async def connect(self) -> Identity:
+    async def connect(self, may_speak: Callable[[], bool] = lambda: True) -> Identity:
         """Register the account, make its channels again, and connect."""
         key = derive_auth_key(self._endpoint.token, self._name)
 
@@ -191,7 +191,7 @@ class RehearsalTransport:
         except (TransportError, DatabaseUnavailableError) as exc:
             # Not fatal: a channel that is missing there is looked up again when it is its turn.
             log.warning("rehearsal.channels_not_restored", reason=exc.message)
-        return await self._transport.connect()
+        return await self._transport.connect(may_speak)
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
         """Post once, however often it is called with the same random_id."""

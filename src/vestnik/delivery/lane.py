@@ -62,6 +62,7 @@ class Lane:
             self._account_id,
             kind,
             may_connect=self._gate.is_open,
+            may_speak=lambda: keeper.is_valid,
             on_change=self._note_link_changed,
             on_error=self._judge.judge_account_error,
             on_identity=self._note_identity,

@@ -17,7 +17,8 @@ class Link:
     """Keeps a transport connected while the lane may use it.
 
     A transport that reports itself disconnected is closed before the next one is made, so that nothing queued in
-    it can go out later; and none is made unless `may_connect` says so at that moment.
+    it can go out later; and none is made unless `may_connect` says so at that moment. Nothing leaves one for which
+    `may_speak` says no.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Link:
         kind: AccountKind,
         *,
         may_connect: Callable[[], bool],
+        may_speak: Callable[[], bool],
         on_change: Callable[[], None],
         on_error: Callable[[TransportError], None],
         on_identity: Callable[[Identity], None],
@@ -35,6 +37,7 @@ class Link:
         self._account_id = account_id
         self._kind = kind
         self._may_connect = may_connect
+        self._may_speak = may_speak
         self._on_change = on_change
         self._on_error = on_error
         self._on_identity = on_identity
@@ -74,7 +77,7 @@ class Link:
         try:
             transport = await self._factory.make(self._account_id, self._kind)
             self._transport = transport
-            identity = await transport.connect()
+            identity = await transport.connect(self._may_speak)
         except TransportError as error:
             log.warning(
                 "link.connect_failed",

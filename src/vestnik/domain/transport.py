@@ -1,6 +1,6 @@
 """The one interface between the delivery engine and Telegram."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -125,8 +125,12 @@ class Transport(Protocol):
         """Whether a call can be made at all."""
         ...
 
-    async def connect(self) -> Identity:
-        """Open the connection and ask who we are."""
+    async def connect(self, may_speak: Callable[[], bool] = lambda: True) -> Identity:
+        """Open the connection and ask who we are.
+
+        `may_speak` is asked right before bytes go out, whatever was decided about them before: once it says no,
+        the connection ends instead. A process that was frozen between its own check and the write sends nothing.
+        """
         ...
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ import secrets
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -87,6 +88,7 @@ class Connection(ConnectionTcpFull):  # type: ignore[misc]
     """
 
     connect_error: Exception | None = None
+    may_speak: Callable[[], bool] = staticmethod(lambda: True)
 
     async def connect(self, timeout: float | None = None, ssl: bool | None = None) -> None:
         """As the base class; keeps the reason of a failure, which the sender only logs."""
@@ -104,6 +106,18 @@ class Connection(ConnectionTcpFull):  # type: ignore[misc]
             with suppress(OSError):  # already closed
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD_UNSENT)
         self._writer.transport.abort()
+
+    def _send(self, data: bytes) -> None:
+        """As the base class, if anything may still be said: the last check before the system takes the bytes.
+
+        Between a request and this there are turns of the event loop, and the process may be frozen in any of them.
+        """
+        if not self.may_speak():
+            # The reading side notices and ends everything; an error here would end the writing side alone
+            # (Telethon 1.45.0, network/connection/connection.py, `_send_loop`).
+            self.abort()
+            return
+        super()._send(data)
 
     async def disconnect(self) -> None:
         """As the base class, without its wait for unsent bytes."""
@@ -153,14 +167,17 @@ class Link:
         """Whether a request can be sent."""
         return self._is_open and bool(self._sender.is_connected())
 
-    async def open(self, query: TLRequest) -> TLObject:
+    async def open(self, query: TLRequest, may_speak: Callable[[], bool] = lambda: True) -> TLObject:
         """Connect, introduce ourselves, and return the answer to `query`, which travels with the introduction.
+
+        Nothing goes out any more once `may_speak` says no.
 
         Every error leaves the link closed and says so.
         """
         if self._was_opened:
             raise not_connected_error()
         self._was_opened = True
+        self._connection.may_speak = may_speak
         try:
             await self._connect()
             self._pinging = asyncio.create_task(self._keep_alive())

@@ -1,6 +1,6 @@
 """The engine's `Transport` over Telethon: raw requests, so that random_id is ours."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -69,9 +69,9 @@ class TelethonTransport:
         """Whether a call can be made at all."""
         return self._link.is_open
 
-    async def connect(self) -> Identity:
-        """Open the connection and ask who we are."""
-        users = await self._link.open(GetUsersRequest([InputUserSelf()]))
+    async def connect(self, may_speak: Callable[[], bool] = lambda: True) -> Identity:
+        """Open the connection and ask who we are; it ends when `may_speak` says no."""
+        users = await self._link.open(GetUsersRequest([InputUserSelf()]), may_speak)
         user = next((user for user in users if isinstance(user, User)), None)
         if user is None:
             await self._link.close()

@@ -63,6 +63,21 @@ async def test_after_a_disconnect_nothing_is_sent(server, transport, channel):
     assert server.simulator.posts.calls["messages.sendMessage"] == 0
 
 
+async def test_what_was_handed_over_stays_here_once_the_right_to_speak_has_ended(
+    server, make_transport, channel
+):
+    may_speak = True
+    transport = make_transport()
+    await transport.connect(lambda: may_speak)
+    target = await transport.resolve(channel)
+    sending = asyncio.create_task(fail_to_send(transport, target))
+    await asyncio.sleep(0)  # the request waits for its turn to be written
+    may_speak = False
+    assert_lost([await sending])
+    assert not transport.is_connected
+    assert server.simulator.posts.calls["messages.sendMessage"] == 0
+
+
 async def test_silence_ends_the_whole_connection(server, make_transport, channel):
     transport = make_transport(call_timeout=0.2)
     await transport.connect()
