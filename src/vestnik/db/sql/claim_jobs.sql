@@ -4,7 +4,8 @@
 -- A job is claimable only with a usable peer: resolved, active and not on hold. Ten unsettled claims are the end
 -- of guessing: such a job is left for fail_unsendable. With the claim the next slots become durable.
 -- (id + 0) is what the index of fresh jobs holds: the primary key would fit a bare id too, and the planner preferred to
--- walk it past all jobs of other campaigns.
+-- walk it past all jobs of other campaigns. The update takes an array of ids for the same reason: the planner expects a
+-- tenth of all fresh jobs from a LIMIT that it does not know, and would read the whole ledger to join them.
 WITH lease AS MATERIALIZED (
     SELECT l.account_id FROM public.account_leases l
     JOIN public.accounts a ON a.id = l.account_id AND a.state = 'ACTIVE'
@@ -25,10 +26,10 @@ WITH lease AS MATERIALIZED (
     ORDER BY c.id
     FOR NO KEY UPDATE OF c
 ), returned AS MATERIALIZED (
-    SELECT r.id, r.campaign_id, r.maybe_sent, r.username, r.title FROM campaign c
+    SELECT r.* FROM campaign c
     JOIN wanted w ON w.campaign_id = c.id
     CROSS JOIN LATERAL (
-        SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title FROM public.jobs j
+        SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title, p.tg_id, p.access_hash FROM public.jobs j
         JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
         JOIN public.channels ch ON ch.id = j.channel_id
         WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0
@@ -40,10 +41,10 @@ WITH lease AS MATERIALIZED (
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ) r
 ), fresh AS MATERIALIZED (
-    SELECT f.id, f.campaign_id, f.maybe_sent, f.username, f.title FROM campaign c
+    SELECT f.* FROM campaign c
     JOIN wanted w ON w.campaign_id = c.id
     CROSS JOIN LATERAL (
-        SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title FROM public.jobs j
+        SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title, p.tg_id, p.access_hash FROM public.jobs j
         JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
         JOIN public.channels ch ON ch.id = j.channel_id
         WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.after_id
@@ -54,16 +55,13 @@ WITH lease AS MATERIALIZED (
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ) f
 ), due AS MATERIALIZED (
-    SELECT id, maybe_sent, username, title FROM returned
-    UNION ALL SELECT id, maybe_sent, username, title FROM fresh
+    SELECT * FROM returned UNION ALL SELECT * FROM fresh
 ), claimed AS (
     UPDATE public.jobs j
     SET status = 'SENDING', claim_epoch = :epoch, claims = j.claims + 1, maybe_sent = true,
         started_at = coalesce(j.started_at, clock_timestamp())
-    FROM due d
-    WHERE j.id = d.id
-    RETURNING j.id, j.campaign_id, j.channel_id, j.random_id, j.attempts, j.claims, j.error_code, j.started_at,
-              d.maybe_sent AS was_maybe_sent, d.username, d.title
+    WHERE j.id = ANY (ARRAY(SELECT id FROM due))
+    RETURNING j.id, j.campaign_id, j.channel_id, j.random_id, j.attempts, j.claims, j.error_code, j.started_at
 ), delta AS (
     SELECT campaign_id, count(*)::int AS n FROM claimed GROUP BY campaign_id
 ), counter AS MATERIALIZED (
@@ -91,9 +89,9 @@ WITH lease AS MATERIALIZED (
     FROM lease
     WHERE l.account_id = lease.account_id AND EXISTS (SELECT 1 FROM delta)
 )
-SELECT c.id, c.campaign_id, c.channel_id, c.random_id, c.attempts, c.claims, c.error_code, c.was_maybe_sent,
-       p.tg_id, p.access_hash, c.claims = 1 AS is_fresh, c.username, c.title,
-       CASE WHEN c.was_maybe_sent THEN c.started_at ELSE clock_timestamp() END AS at
+SELECT c.id, c.campaign_id, c.channel_id, c.random_id, c.attempts, c.claims, c.error_code,
+       d.maybe_sent AS was_maybe_sent, d.tg_id, d.access_hash, c.claims = 1 AS is_fresh, d.username, d.title,
+       CASE WHEN d.maybe_sent THEN c.started_at ELSE clock_timestamp() END AS at
 FROM claimed c
-JOIN public.channel_peers p ON p.account_id = :account_id AND p.channel_id = c.channel_id
+JOIN due d ON d.id = c.id
 ORDER BY c.id
