@@ -6,7 +6,7 @@ PYTHON ?= python3
 ARGS ?=
 export UV_PYTHON_DOWNLOADS ?= never
 
-.PHONY: demo test check fix vestnik setup
+.PHONY: demo test test-browser check fix vestnik setup
 
 demo: setup
 	@$(UV) run --frozen --no-sync vestnik demo $(ARGS)
@@ -17,12 +17,17 @@ vestnik: setup
 test: setup
 	@$(UV) run --frozen --no-sync pytest -n 4 --dist worksteal $(ARGS)
 
+test-browser: setup
+	@tests/browser/prepare.sh
+	@$(UV) run --frozen --no-sync pytest tests/browser $(ARGS)
+
 check: setup
 	$(UV) lock --check
 	$(UV) run --frozen --no-sync ruff check .
 	$(UV) run --frozen --no-sync ruff format --check .
 	$(UV) run --frozen --no-sync mypy
 	$(UV) run --frozen --no-sync lint-imports
+	$(UV) run --frozen --no-sync djlint --quiet --lint src/vestnik/console/templates
 
 fix: setup
 	$(UV) run --frozen --no-sync ruff check --fix .

@@ -92,7 +92,7 @@ def open_system() -> Iterator[System]:
 def run_module(
     module: str, *arguments: str, folder: Path, variables: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """A Python program for the length of the block; what it said, as a JSON object, when it was ready.
+    """A Python program for the length of the block: its pid, and what it said as a JSON object when it was ready.
 
     It ends when its standard input does. Raises SystemExit with its last words when it does not get ready.
     """
@@ -118,7 +118,7 @@ def run_module(
             line = process.stdout.readline()
             if not line:
                 raise SystemExit(f"'{name}' did not start: {errors.read_text(errors='replace').strip()}")
-            yield json.loads(line)
+            yield {**json.loads(line), "pid": process.pid}
         finally:
             process.stdin.close()
             try:

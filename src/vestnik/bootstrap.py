@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
     from vestnik.db.secrets import KeyRing
+    from vestnik.domain.installation import Installation
     from vestnik.services.accounts import EnvironmentAccount
     from vestnik.simulator.endpoint import SimulatorEndpoint
     from vestnik.simulator.server import SimulatorConfig, SimulatorServer
@@ -263,12 +264,14 @@ async def run_api_process(
     stop: asyncio.Event,
     ready: Callable[[], None],
 ) -> None:
-    """Serve the API on a listening socket until `stop`."""
+    """Serve the API and the console on a listening socket until `stop`."""
     from vestnik.api.app import ApiOptions, create_app
     from vestnik.api.health import Readiness
     from vestnik.api.serving import serve
+    from vestnik.console.app import create_console
     from vestnik.db.engine import close_engine, make_engine, parse_database_url
     from vestnik.db.listener import Listener
+    from vestnik.db.media_files import LocalMediaStore
     from vestnik.db.schema import require_current_schema
     from vestnik.db.secrets import open_key_ring
     from vestnik.services.campaigns import read_progress
@@ -276,6 +279,7 @@ async def run_api_process(
     from vestnik.web.authentication import StoredIdentities
     from vestnik.web.database import Database as WebDatabase
     from vestnik.web.hub import ProgressHub
+    from vestnik.web.site import Site
     from vestnik.web.state import WebState
     from vestnik.web.throttle import Throttle
 
@@ -284,18 +288,22 @@ async def run_api_process(
     listen_url = database.url
     if settings.listen_url is not None:
         listen_url = parse_database_url(settings.listen_url.get_secret_value())
+    identities = StoredIdentities(web_database)
     hub = ProgressHub(
-        lambda ids: web_database.run(lambda session: read_progress(session, ids)),
+        lambda ids: web_database.look(lambda session: read_progress(session, ids)),
+        identities.admit,
         wake_source=lambda wake: Listener(listen_url, lambda _account_id: wake()).run(),
     )
     state = WebState(
         database=web_database,
         hub=hub,
-        authenticator=StoredIdentities(web_database),
+        authenticator=identities,
         throttle=Throttle(settings.api_rate, burst=4 * settings.api_rate),
         open_keys=lambda: open_key_ring(settings.secret_key, settings.data_dir, announce=lambda _text: None),
+        media=LocalMediaStore(settings.data_dir),
         zone=settings.zone,
         origins=frozenset(split_list(settings.cors_origins)),
+        installation=_describe_installation(settings, database, listener),
     )
     app = create_app(
         Readiness(lambda: require_current_schema(database.url)),
@@ -304,7 +312,7 @@ async def run_api_process(
     )
     try:
         await serve(
-            app,
+            Site(app, create_console(state)),
             listener,
             stop=stop,
             ready=ready,
@@ -313,6 +321,22 @@ async def run_api_process(
         )
     finally:
         await close_engine(engine)
+
+
+def _describe_installation(
+    settings: Settings, database: Database, listener: "socket.socket"
+) -> "Installation":
+    from vestnik.domain.installation import Installation
+    from vestnik.settings import describe_settings
+
+    host, port = listener.getsockname()[:2]
+    in_use = {"port": str(port)}
+    # A name stays a name; of an address it is known whether another one was given.
+    if settings.host.replace(".", "").isdigit() or ":" in settings.host:
+        in_use["host"] = host
+    return Installation(
+        settings=describe_settings(settings, in_use=in_use), is_database_embedded=database.is_embedded
+    )
 
 
 async def run_simulator_process(

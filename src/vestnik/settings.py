@@ -7,6 +7,7 @@ JOB_RETENTION_DAYS); new ones start with VESTNIK_. Sources, the strongest first:
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from decimal import Decimal
 from ipaddress import ip_network
@@ -15,10 +16,20 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vestnik.domain.errors import ConfigurationError
+from vestnik.domain.installation import Bounds, SettingSource, SettingView
 
 OWN_PREFIX = "VESTNIK_"
 
@@ -88,6 +99,9 @@ class Settings(BaseSettings):
     log_level: str = Field("info", validation_alias="VESTNIK_LOG_LEVEL")
     failpoints: str = Field("", validation_alias="VESTNIK_FAILPOINTS")
     """Points at which the process kills itself, for fault tests: `name`, `name:3` (at the third pass)."""
+
+    _given: frozenset[str] = PrivateAttr(frozenset())
+    """Fields that neither the environment nor the file decided."""
 
     @field_validator(
         "database_url",
@@ -184,12 +198,16 @@ def split_list(value: str) -> list[str]:
 def _known_variables() -> set[str]:
     names: set[str] = set()
     for field in Settings.model_fields.values():
-        alias = field.validation_alias
-        if isinstance(alias, str):
-            names.add(alias)
-        elif isinstance(alias, AliasChoices):
-            names.update(choice for choice in alias.choices if isinstance(choice, str))
+        names.update(_list_names(field))
     return names
+
+
+def _list_names(field: FieldInfo) -> list[str]:
+    """The variables of a field, the strongest first."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [choice for choice in alias.choices if isinstance(choice, str)]
+    return [alias] if isinstance(alias, str) else []
 
 
 def load_settings(*, env_file: Path | None = None, **overrides: object) -> Settings:
@@ -209,11 +227,77 @@ def load_settings(*, env_file: Path | None = None, **overrides: object) -> Setti
         valid = ", ".join(sorted(name for name in known if name.startswith(OWN_PREFIX)))
         raise ConfigurationError(f"unknown setting {unknown[0]}; the settings are {valid}", field=unknown[0])
     try:
-        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
+        settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
+        settings._given = frozenset(overrides)
     except ValidationError as exc:
         raise _explain(exc) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"the settings file {env_file} cannot be read: {exc}") from exc
+    return settings
+
+
+_NOT_SHOWN = frozenset({"telegram_api_id", "supabase_url"})
+"""Beside secrets: the one goes with a secret, in the other somebody may have put an address with a password."""
+
+
+def describe_settings(settings: Settings, *, in_use: Mapping[str, str] = {}) -> list[SettingView]:
+    """All settings without secrets, for display. `in_use` are values, by field, that options have replaced."""
+    return [_describe(settings, name, field, in_use) for name, field in Settings.model_fields.items()]
+
+
+def _describe(settings: Settings, name: str, field: FieldInfo, in_use: Mapping[str, str]) -> SettingView:
+    variables = _list_names(field)
+    is_secret = name in _NOT_SHOWN or "SecretStr" in repr(field.annotation)
+    value, default = getattr(settings, name), field.get_default(call_default_factory=True)
+    source = _find_source(settings, name, variables, is_default=value == default)
+    shown = _write(value)
+    if name in in_use and in_use[name] != shown:
+        shown, source = in_use[name], SettingSource.START
+    return SettingView(
+        name=variables[0],
+        other_names=variables[1:],
+        is_secret=is_secret,
+        is_set=source is not SettingSource.DEFAULT,
+        value=None if is_secret else shown,
+        default=None if is_secret else _write(default),
+        bounds=_find_bounds(field),
+        source=source,
+    )
+
+
+def _find_source(settings: Settings, name: str, variables: list[str], *, is_default: bool) -> SettingSource:
+    if name not in settings.model_fields_set or getattr(settings, name) in {None, ""}:
+        return SettingSource.DEFAULT
+    if name in settings._given:
+        return SettingSource.START
+    if name == "data_dir" and is_default:
+        return SettingSource.DEFAULT  # `up` tells its children in the environment, whatever it is
+    present = {variable.lower() for variable in os.environ}
+    is_in_environment = any(variable.lower() in present for variable in variables)
+    return SettingSource.ENVIRONMENT if is_in_environment else SettingSource.FILE
+
+
+def _find_bounds(field: FieldInfo) -> Bounds | None:
+    found = {
+        name: float(getattr(rule, name))
+        for rule in field.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if hasattr(rule, name)
+    }
+    if not found:
+        return None
+    return Bounds(
+        lowest=found.get("ge", found.get("gt")),
+        highest=found.get("le", found.get("lt")),
+        is_above_lowest="gt" in found,
+    )
+
+
+def _write(value: object) -> str | None:
+    """A value as somebody would write it into the environment."""
+    if value is None or value == "":
+        return None
+    return f"{value:g}" if isinstance(value, float | Decimal) else str(value)
 
 
 def _explain(exc: ValidationError) -> ConfigurationError:

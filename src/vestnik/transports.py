@@ -21,6 +21,8 @@ from vestnik.domain.errors import (
     SimulatorError,
 )
 from vestnik.domain.ids import AccountId, ChannelId
+from vestnik.domain.media import MediaFile
+from vestnik.domain.media_store import MediaReader
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import (
     Content,
@@ -30,6 +32,8 @@ from vestnik.domain.transport import (
     Peer,
     Transport,
     TransportError,
+    UploadedMedia,
+    UploadProgress,
 )
 from vestnik.settings import Settings
 from vestnik.simulator.channels import ChannelSpec
@@ -196,6 +200,17 @@ class RehearsalTransport:
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
         """Post once, however often it is called with the same random_id."""
         return await self._transport.send(peer, content, random_id)
+
+    async def upload(
+        self,
+        file: MediaFile,
+        reader: MediaReader,
+        progress: UploadProgress,
+        *,
+        wait_for_turn: Callable[[], Awaitable[None]],
+    ) -> UploadedMedia:
+        """Hand a file over without posting it."""
+        return await self._transport.upload(file, reader, progress, wait_for_turn=wait_for_turn)
 
     async def list_channels(self) -> AsyncIterator[Sequence[KnownChannel]]:
         """The account's dialogs, after all channels that it is going to post in have been put among them."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,7 @@ from vestnik.domain.states import AccountKind, AccountState, HoldScope
 from vestnik.domain.users import Role
 from vestnik.services import accounts
 from vestnik.services.queue import AccountStanding, get_account_standing, list_account_standings
+from vestnik.web.etags import ExpectedRevision, list_etag, put_etag
 from vestnik.web.idempotency import Acting
 from vestnik.web.identity import Identified, allow
 from vestnik.web.state import read_state
@@ -27,7 +28,7 @@ class HoldView(ApiModel):
 
     scope: HoldScope
     until: datetime
-    reason: str
+    reason: Annotated[str, Field(examples=["FLOOD_WAIT"])]
 
 
 class AccountView(ApiModel):
@@ -42,6 +43,7 @@ class AccountView(ApiModel):
     tg_name: str | None
     holds: Sequence[HoldView]
     leased_by: Annotated[str | None, Field(description="The worker that speaks for it now.")]
+    revision: int
 
     @classmethod
     def show_standing(cls, standing: AccountStanding) -> Self:
@@ -57,6 +59,7 @@ class AccountView(ApiModel):
             tg_name=account.telegram_name,
             holds=[HoldView.show(hold) for hold in standing.holds],
             leased_by=standing.leased_by,
+            revision=account.revision,
         )
 
 
@@ -75,17 +78,37 @@ async def list_accounts(request: Request) -> Page[AccountView]:
     return Page[AccountView](items=[AccountView.show_standing(standing) for standing in found])
 
 
+@router.get("/{account_id}", **allow(Role.VIEWER))
+async def show_account(request: Request, response: Response, account_id: UUID) -> AccountView:
+    """One account."""
+    found = await read_state(request.app).database.run(
+        lambda session: get_account_standing(session, account_id)
+    )
+    put_etag(response, found.account.revision)
+    return AccountView.show_standing(found)
+
+
 @router.patch("/{account_id}", **allow(Role.ADMIN))
 async def change_account(
-    request: Request, identity: Identified, account_id: UUID, body: AccountPatch
+    request: Request,
+    *,
+    response: Response,
+    identity: Identified,
+    expected: ExpectedRevision,
+    account_id: UUID,
+    body: AccountPatch,
 ) -> AccountView:
     """Set how many messages a second it sends over all its campaigns."""
 
     async def change(session: AsyncSession) -> AccountView:
-        await accounts.change_rate(session, identity.actor, str(account_id), str(body.rate))
+        await accounts.change_rate(
+            session, identity.actor, str(account_id), str(body.rate), expected_revision=expected
+        )
         return AccountView.show_standing(await get_account_standing(session, account_id))
 
-    return await read_state(request.app).database.run(change)
+    changed = await read_state(request.app).database.run(change)
+    put_etag(response, changed.revision)
+    return changed
 
 
 @router.post("/{account_id}/release", **allow(Role.ADMIN))
@@ -96,4 +119,4 @@ async def release_account(act: Acting, account_id: UUID) -> AccountView:
         await accounts.release_account(session, act.actor, str(account_id))
         return AccountView.show_standing(await get_account_standing(session, account_id))
 
-    return await act(release)
+    return await act(release, headers=list_etag)

@@ -23,6 +23,7 @@ from vestnik.api import (
     channels,
     direct_send,
     health,
+    media,
     queue,
     templates,
     tokens,
@@ -31,8 +32,9 @@ from vestnik.api import (
 from vestnik.api.docs_page import add_docs_page
 from vestnik.api.health import Readiness
 from vestnik.api.openapi import describe_api
+from vestnik.domain.media import LARGEST_UPLOAD
 from vestnik.web.identity import CSRF_HEADER
-from vestnik.web.middleware import REQUEST_ID_HEADER, InputGuard, MethodGuard, RequestIdentifier
+from vestnik.web.middleware import REQUEST_ID_HEADER, HeadAnswerer, InputGuard, MethodGuard, RequestIdentifier
 from vestnik.web.problems import install_problem_handlers
 from vestnik.web.state import WebState, read_state
 
@@ -44,6 +46,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     channel_lists.router,
     channels.router,
     batches.router,
+    media.router,
     templates.router,
     campaign_content.router,
     direct_send.router,
@@ -64,6 +67,7 @@ BODY_LIMITS: Final = {
     f"{PREFIX}/channels/import": IMPORT_LIMIT,
     f"{PREFIX}/channels": LIST_LIMIT,
     f"{PREFIX}/batches": LIST_LIMIT,
+    f"{PREFIX}/media": LARGEST_UPLOAD + BODY_LIMIT,
 }
 
 
@@ -112,11 +116,15 @@ def _list_middleware(options: ApiOptions) -> list[Middleware]:
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(options.cors_origins),
-                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", CSRF_HEADER],
                 expose_headers=["ETag", "Location", "Retry-After", REQUEST_ID_HEADER, "Idempotency-Replayed"],
                 max_age=600,
             )
         )
-    found += [Middleware(InputGuard, limit=BODY_LIMIT, limits=BODY_LIMITS), Middleware(MethodGuard)]
-    return found
+    return [
+        *found,
+        Middleware(HeadAnswerer),
+        Middleware(InputGuard, limit=BODY_LIMIT, limits=BODY_LIMITS),
+        Middleware(MethodGuard),
+    ]

@@ -1,4 +1,7 @@
-"""The audit log: everybody may read what was done, administrators may take it out as a file."""
+"""The audit log: everybody may read what was done.
+
+Administrators also see who tried to sign in, and from where, and may take the log out as a file.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -63,22 +66,33 @@ class AuditView(ApiModel):
     created_at: datetime
     actor_kind: ActorKind
     actor: Annotated[str, Field(examples=["editor@news.example"])]
-    address: Annotated[str | None, Field(description="Where the request came from.")]
+    address: Annotated[
+        str | None, Field(description="Where the request came from; only administrators see it.")
+    ]
     action: Annotated[str, Field(examples=["campaign.started"])]
-    entity_type: str
-    entity_id: str
+    entity_type: Annotated[str, Field(examples=["campaign"])]
+    entity_id: Annotated[str, Field(examples=["8d1f6c1e-6d6a-4a5e-9d57-0f4a0c1b2d3e"])]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
 
 
 @router.get("", **allow(Role.VIEWER))
-async def list_audit(request: Request, query: Annotated[AuditPageQuery, Query()]) -> Page[AuditView]:
-    """The newest entries first."""
+async def list_audit(
+    request: Request, identity: Identified, query: Annotated[AuditPageQuery, Query()]
+) -> Page[AuditView]:
+    """The newest entries first.
+
+    Failed sign-ins (`session.failed`) and addresses are shown to administrators only.
+    """
     before_id = None if query.cursor is None else decode_cursor(query.cursor, [int])[0]
     assert before_id is None or isinstance(before_id, int)
     found = await read_state(request.app).database.run(
         lambda session: audit.list_entries(
-            session, query.make_filter(), limit=query.limit + 1, before_id=before_id
+            session,
+            query.make_filter(),
+            limit=query.limit + 1,
+            before_id=before_id,
+            role=identity.role,
         )
     )
     return Page[AuditView](**make_page(found, query.limit, AuditView.show, lambda entry: [entry.id]))
@@ -97,7 +111,9 @@ async def export_audit(
     database = read_state(request.app).database
     wanted = query.make_filter()
     # Checked, and the first page read, before the answer begins: afterwards an error could not be told.
-    first = await database.run(lambda session: audit.list_entries(session, wanted, limit=_EXPORT_PAGE))
+    first = await database.run(
+        lambda session: audit.list_entries(session, wanted, limit=_EXPORT_PAGE, role=identity.role)
+    )
     await database.run(lambda session: audit.begin_export(session, identity.actor))
 
     async def read_pages() -> AsyncIterator[list[list[object]]]:
@@ -107,7 +123,7 @@ async def export_audit(
             last_id = page[-1].id
             page = await database.run(
                 lambda session, last_id=last_id: audit.list_entries(  # type: ignore[misc]
-                    session, wanted, limit=_EXPORT_PAGE, before_id=last_id
+                    session, wanted, limit=_EXPORT_PAGE, before_id=last_id, role=identity.role
                 )
             )
 

@@ -1,27 +1,24 @@
 """Signing in and out with a browser, who one is, and one's own password."""
 
-import ipaddress
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from vestnik.api.schemas import ApiModel, Text
 from vestnik.api.users import Email, NewPassword, UserModel
-from vestnik.db.sessions import ABSOLUTE_LIMIT
 from vestnik.domain.users import MAX_PASSWORD_BYTES, Role, TokenScope
 from vestnik.services import logins, users
 from vestnik.web import sign_in
 from vestnik.web.authentication import make_csrf_token, read_address, require_own_origin
+from vestnik.web.cookies import clear_session_cookie, put_session_cookie
 from vestnik.web.idempotency import refuse_key
 from vestnik.web.identity import SESSION_COOKIE, Identified, allow, allow_anyone, require_full_scope
 from vestnik.web.problems import MEDIA_TYPE
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/auth", tags=["auth"])
-
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-proto")
 
 
 def _describe_problem(description: str) -> dict[str, Any]:
@@ -43,7 +40,12 @@ class SignedInModel(ApiModel):
     """Who has signed in; the session itself is in the cookie."""
 
     user: UserModel
-    csrf_token: Annotated[str, Field(description="To be sent as X-CSRF-Token with every change.", repr=False)]
+    csrf_token: Annotated[
+        str,
+        Field(
+            description="To be sent as X-CSRF-Token with every change.", repr=False, examples=["5f3a" * 16]
+        ),
+    ]
 
 
 class MeModel(ApiModel):
@@ -73,23 +75,14 @@ class PasswordChange(ApiModel):
         403: _describe_problem("Sent by a page of another site"),
         429: _describe_problem("Too many failed sign-ins; Retry-After says how long to wait"),
     },
-    dependencies=[Depends(refuse_key), Depends(require_own_origin)],
-    **allow_anyone(),
+    **allow_anyone(Depends(refuse_key), Depends(require_own_origin)),
 )
 async def log_in(request: Request, response: Response, given: SignIn) -> SignedInModel:
     """Sign in with a browser: sets the session's cookie, which lasts 7 days, and 12 hours without use."""
     signed_in = await sign_in.sign_in(
         read_state(request.app).database, given.email, given.password, read_address(request)
     )
-    response.set_cookie(
-        SESSION_COOKIE,
-        signed_in.cookie,
-        max_age=int(ABSOLUTE_LIMIT.total_seconds()),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=not _is_local_http(request),
-    )
+    put_session_cookie(request, response, signed_in.cookie)
     return SignedInModel(user=UserModel.show(signed_in.user), csrf_token=make_csrf_token(signed_in.cookie))
 
 
@@ -99,9 +92,7 @@ async def log_out(request: Request, response: Response, identity: Identified) ->
     await read_state(request.app).database.run(
         lambda session: logins.sign_out(session, identity.actor, identity.session_id)
     )
-    response.delete_cookie(
-        SESSION_COOKIE, path="/", httponly=True, samesite="lax", secure=not _is_local_http(request)
-    )
+    clear_session_cookie(request, response)
 
 
 @router.get("/me", **allow(Role.VIEWER))
@@ -131,17 +122,3 @@ async def change_password(
     await sign_in.change_password(
         read_state(request.app).database, identity, given.current_password, given.new_password
     )
-
-
-def _is_local_http(request: Request) -> bool:
-    """Whether the browser itself is on this machine and speaks plain HTTP, where Secure cookies may not work.
-
-    What a proxy passed on may have come over anything, even if it calls us localhost.
-    """
-    if request.url.scheme != "http" or any(name in request.headers for name in _FORWARDED):
-        return False
-    host = request.url.hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -1,7 +1,7 @@
 """Batches of channels: what campaigns are sent to."""
 
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,7 +17,7 @@ from vestnik.domain.users import Role
 from vestnik.services import batches
 from vestnik.web.cursors import decode_cursor
 from vestnik.web.database import LONG_LIMIT_SECONDS
-from vestnik.web.etags import ExpectedRevision, put_etag
+from vestnik.web.etags import ExpectedRevision, list_created, list_etag, put_etag
 from vestnik.web.idempotency import Acting
 from vestnik.web.identity import Identified, allow
 from vestnik.web.state import read_state
@@ -25,7 +25,7 @@ from vestnik.web.state import read_state
 router = APIRouter(prefix="/batches", tags=["batches"])
 
 MOST_COMBINED = 20
-View = TypeVar("View", bound="BatchView")
+_list_created = list_created("/api/batches")
 
 
 class BatchPageQuery(ApiModel):
@@ -124,18 +124,18 @@ class BatchCombination(ApiModel):
 
 
 @router.post("", status_code=201, **allow(Role.OPERATOR))
-async def create_batch(act: Acting, response: Response, body: BatchCreation) -> CreatedBatchView:
+async def create_batch(act: Acting, body: BatchCreation) -> CreatedBatchView:
     """Make a batch; ids that are no channel's are refused by name and nothing is stored."""
 
     async def work(session: AsyncSession) -> CreatedBatchView:
         made = await batches.create_batch_of(session, act.actor, body.name, _read_ids(body.channel_ids))
         return CreatedBatchView(**_dump(made.batch), duplicates=made.duplicates)
 
-    return _announce(response, await act(work, limit=LONG_LIMIT_SECONDS))
+    return await act(work, headers=_list_created, limit=LONG_LIMIT_SECONDS)
 
 
 @router.post("/combine", status_code=201, **allow(Role.OPERATOR))
-async def combine_batches(act: Acting, response: Response, body: BatchCombination) -> BatchView:
+async def combine_batches(act: Acting, body: BatchCombination) -> BatchView:
     """Make a batch of others; it keeps their order, and may come out empty."""
     batch_ids = [BatchId(batch_id) for batch_id in body.batch_ids]
 
@@ -144,13 +144,7 @@ async def combine_batches(act: Acting, response: Response, body: BatchCombinatio
             await batches.combine_batches(session, act.actor, body.name, body.operation, batch_ids)
         )
 
-    return _announce(response, await act(work, limit=LONG_LIMIT_SECONDS))
-
-
-def _announce(response: Response, view: View) -> View:
-    response.headers["Location"] = f"/api/batches/{view.id}"
-    put_etag(response, view.revision)
-    return view
+    return await act(work, headers=_list_created, limit=LONG_LIMIT_SECONDS)
 
 
 def _dump(view: batches.BatchView) -> dict[str, Any]:
@@ -242,33 +236,25 @@ def _show_member(member: batches.MemberView) -> MemberView:
 
 
 @router.post("/{batch_id}/channels", **allow(Role.OPERATOR))
-async def add_channels(
-    act: Acting, response: Response, batch_id: UUID, body: ChannelSelection
-) -> MembershipView:
+async def add_channels(act: Acting, batch_id: UUID, body: ChannelSelection) -> MembershipView:
     """Put channels at the end of a batch, in this order. A campaign that has been started does not get them."""
     ids = _read_ids(body.channel_ids)
 
     async def work(session: AsyncSession) -> MembershipView:
         return _show_change(await batches.add_channels(session, act.actor, BatchId(batch_id), ids))
 
-    changed = await act(work, limit=LONG_LIMIT_SECONDS)
-    put_etag(response, changed.revision)
-    return changed
+    return await act(work, headers=list_etag, limit=LONG_LIMIT_SECONDS)
 
 
 @router.post("/{batch_id}/channels/remove", **allow(Role.OPERATOR))
-async def remove_channels(
-    act: Acting, response: Response, batch_id: UUID, body: ChannelSelection
-) -> MembershipView:
+async def remove_channels(act: Acting, batch_id: UUID, body: ChannelSelection) -> MembershipView:
     """Take channels out of a batch. A campaign that has been started still posts to them."""
     ids = _read_ids(body.channel_ids)
 
     async def work(session: AsyncSession) -> MembershipView:
         return _show_change(await batches.remove_channels(session, act.actor, BatchId(batch_id), ids))
 
-    changed = await act(work, limit=LONG_LIMIT_SECONDS)
-    put_etag(response, changed.revision)
-    return changed
+    return await act(work, headers=list_etag, limit=LONG_LIMIT_SECONDS)
 
 
 def _show_change(change: batches.MembershipChange) -> MembershipView:

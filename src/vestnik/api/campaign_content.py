@@ -10,8 +10,10 @@ from vestnik.api.schemas import ApiModel
 from vestnik.api.templates import Mode, Source
 from vestnik.content import ParseMode, Variable
 from vestnik.domain.ids import CampaignId
+from vestnik.domain.media import MediaType
 from vestnik.domain.users import Role
 from vestnik.services import content_corrections
+from vestnik.web.database import patiently
 from vestnik.web.etags import ExpectedRevision, put_etag
 from vestnik.web.identity import Identified, allow
 from vestnik.web.state import read_state
@@ -25,15 +27,25 @@ class CorrectedContent(ApiModel):
     content: Source
     parse_mode: Mode = None
     link_preview: bool = True
+    media_id: Annotated[
+        UUID | None,
+        Field(
+            description="Another stored file; null takes the file away, and left out it stays.",
+            examples=[None],
+        ),
+    ] = None
 
 
 class CampaignContentModel(ApiModel):
     """What the campaign posts where it has not posted yet; `id` and `revision` are the campaign's."""
 
     id: UUID
-    content: str
+    content: Annotated[str, Field(examples=["Good morning, {channel_title}!"])]
     parse_mode: ParseMode | None
     link_preview: bool
+    media_type: MediaType | None
+    media_id: UUID | None
+    media_url: Annotated[str | None, Field(description="Where the file is still to be fetched from.")]
     length: Annotated[int, Field(description="UTF-16 units, variables as if empty.")]
     limit: int
     variables: list[Variable]
@@ -62,14 +74,17 @@ async def correct_content(
 ) -> CampaignContentModel:
     """Correct what a PAUSED campaign posts; channels that have the old post keep it."""
     view = await read_state(request.app).database.run(
-        lambda session: content_corrections.correct_content(
-            session,
-            identity.actor,
-            CampaignId(campaign_id),
-            body.content,
-            parse_mode=body.parse_mode,
-            link_preview=body.link_preview,
-            expected_revision=expected,
+        patiently(
+            lambda session: content_corrections.correct_content(
+                session,
+                identity.actor,
+                CampaignId(campaign_id),
+                body.content,
+                parse_mode=body.parse_mode,
+                link_preview=body.link_preview,
+                media_id=body.media_id if "media_id" in body.model_fields_set else content_corrections.KEPT,
+                expected_revision=expected,
+            )
         )
     )
     put_etag(response, view.revision)

@@ -3,6 +3,7 @@
 import time
 import zlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -11,18 +12,16 @@ from fastapi.sse import format_sse_event
 from pydantic import Field
 
 from vestnik.api.campaign_schemas import EXAMPLE_EVENT, CampaignProgress
+from vestnik.api.schemas import ApiModel
 from vestnik.domain.errors import (
-    DatabaseUnavailableError,
-    ForbiddenError,
     NotFoundError,
-    UnauthorizedError,
 )
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
 from vestnik.services import campaigns
 from vestnik.services.campaign_views import StandingView
 from vestnik.web.hub import Watcher
-from vestnik.web.identity import allow, identify_again
+from vestnik.web.identity import Identified, Identity, allow
 from vestnik.web.sse import EventStream
 from vestnik.web.state import read_state
 
@@ -50,6 +49,15 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+class EventsQuery(ApiModel):
+    """Which campaigns are followed."""
+
+    campaign_ids: Annotated[
+        list[UUID],
+        Field(min_length=1, max_length=MOST_CAMPAIGNS, description="Repeat it for several."),
+    ]
+
+
 @router.get(
     "/campaigns/{campaign_id}/events",
     response_class=EventStream,
@@ -58,43 +66,49 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
     **allow(Role.VIEWER),
 )
 async def follow_campaign(
-    request: Request, campaign_id: UUID, last_event_id: LastEventId = None
+    request: Request, identity: Identified, campaign_id: UUID, last_event_id: LastEventId = None
 ) -> EventStream:
     """A campaign's progress as it changes, within a second."""
-    return await _follow(request, [CampaignId(campaign_id)], last_event_id)
+    return await _follow(request, identity, [CampaignId(campaign_id)], last_event_id, field="campaign_id")
 
 
 @router.get("/events", response_class=EventStream, status_code=200, responses=_ANSWER, **allow(Role.VIEWER))
 async def follow_campaigns(
     request: Request,
-    campaign_ids: Annotated[
-        list[UUID],
-        Query(alias="campaignIds", description="Repeat it for several."),
-        Field(min_length=1, max_length=MOST_CAMPAIGNS),
-    ],
+    identity: Identified,
+    query: Annotated[EventsQuery, Query()],
     last_event_id: LastEventId = None,
 ) -> EventStream:
     """The progress of several campaigns as it changes, within a second."""
-    return await _follow(request, [CampaignId(campaign_id) for campaign_id in campaign_ids], last_event_id)
+    ids = [CampaignId(campaign_id) for campaign_id in query.campaign_ids]
+    return await _follow(request, identity, ids, last_event_id, field="campaign_ids")
 
 
 async def _follow(
-    request: Request, campaign_ids: Sequence[CampaignId], last_event_id: str | None
+    request: Request,
+    identity: Identity,
+    campaign_ids: Sequence[CampaignId],
+    last_event_id: str | None,
+    *,
+    field: str,
 ) -> EventStream:
-    found = await read_state(request.app).database.run(
+    found = await read_state(request.app).database.look(
         lambda session: campaigns.read_progress(session, campaign_ids)
     )
     for campaign_id in campaign_ids:
         if campaign_id not in found:
-            raise NotFoundError(f"there is no campaign {campaign_id}", field="campaign")
-    return EventStream(_tell(request, found, last_event_id))
+            raise NotFoundError(f"there is no campaign {campaign_id}", field=field)
+    watching = read_state(request.app).hub.watch(found, credential_id=identity.credential_id)
+    return EventStream(_tell(watching, found, last_event_id))
 
 
 async def _tell(
-    request: Request, standings: Mapping[CampaignId, StandingView], last_event_id: str | None
+    watching: AbstractContextManager[Watcher],
+    standings: Mapping[CampaignId, StandingView],
+    last_event_id: str | None,
 ) -> AsyncGenerator[bytes, None]:
     known = dict(standings)
-    with read_state(request.app).hub.watch(standings) as watcher:
+    with watching as watcher:
         yield format_sse_event(retry=RETRY_MILLISECONDS)
         if last_event_id == make_event_id(known):
             watcher.take()
@@ -108,8 +122,6 @@ async def _tell(
             was_offline = watcher.is_offline
             await watcher.wait(heartbeat_at - time.monotonic())
             if time.monotonic() >= heartbeat_at:
-                if not await _may_stay(request):
-                    return
                 yield format_sse_event(comment="still here")
                 heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
 
@@ -138,13 +150,3 @@ def make_event_id(standings: Mapping[CampaignId, StandingView]) -> str:
     keys = sorted((str(campaign_id), *map(str, standing.key)) for campaign_id, standing in standings.items())
     version = sum(standing.progress.version for standing in standings.values())
     return f"{version}.{zlib.crc32(repr(keys).encode()):08x}"
-
-
-async def _may_stay(request: Request) -> bool:
-    try:
-        await identify_again(request)
-    except (UnauthorizedError, ForbiddenError):
-        return False
-    except DatabaseUnavailableError:
-        return True  # nobody can be asked now; the next time tells
-    return True

@@ -1,32 +1,36 @@
 """Campaigns as JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from vestnik.api.schemas import ApiModel, Instant, Limit, Name, Number, Text
+from vestnik.api.schemas import ApiModel, Instant, Limit, Name, Number, Patch, Text
 from vestnik.domain.campaigns import DEFAULT_RETRY_LIMIT, MAX_RATE, MAX_RETRY_LIMIT, MIN_ERROR_RATE, MIN_RATE
 from vestnik.domain.lifecycle import CampaignAction
 from vestnik.domain.states import CampaignStatus, DerivedPause, JobStatus, Mode, PauseReason
 from vestnik.services.campaign_views import StandingView
 from vestnik.web.problems import MEDIA_TYPE
 
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
-def _refuse_truth(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004 - what Pydantic collects
+
+def _require_number(value: object) -> object:
+    """True is a number for Python, and so is what other alphabets use as digits."""
+    if isinstance(value, bool) or (isinstance(value, str) and not _DECIMAL.fullmatch(value)):
+        raise ValueError("must be a number, such as 20 or 0.5")
     return value
 
 
 Rate = Annotated[
     Decimal,
-    BeforeValidator(_refuse_truth, json_schema_input_type=float | str),
+    BeforeValidator(_require_number, json_schema_input_type=float | str),
     Field(
         ge=MIN_RATE,
         le=MAX_RATE,
@@ -36,7 +40,7 @@ Rate = Annotated[
 ]
 ErrorRate = Annotated[
     Decimal,
-    BeforeValidator(_refuse_truth, json_schema_input_type=float | str),
+    BeforeValidator(_require_number, json_schema_input_type=float | str),
     Field(
         ge=MIN_ERROR_RATE,
         le=1,
@@ -89,7 +93,7 @@ class CampaignInput(ApiModel):
     scheduled_at: Annotated[When | None, Field(description="Start it by itself at this time.")] = None
 
 
-class CampaignPatch(ApiModel):
+class CampaignPatch(Patch):
     """What to change; what is left out stays. After the start only the name and the pace can be."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"deliveryRate": 5, "retryLimit": 2}]})
@@ -102,13 +106,6 @@ class CampaignPatch(ApiModel):
     delivery_rate: Rate | None = None
     retry_limit: RetryLimit | None = None
     max_error_rate: ErrorRate | None = None
-
-    @model_validator(mode="after")
-    def _refuse_null(self) -> Self:
-        for name in self.model_fields_set:
-            if getattr(self, name) is None:
-                raise ValueError(f"{to_camel(name)} cannot be null; leave it out to keep it")
-        return self
 
 
 class CopyInput(ApiModel):
@@ -159,18 +156,22 @@ class ActionInput(ApiModel):
 class ProgressView(ApiModel):
     """Counters of the campaign's messages; all 0 before the start."""
 
-    total: int
-    queued: int
-    sending: int
-    sent: int
-    failed: int
-    cancelled: int
-    rate_per_minute: Annotated[float, Field(description="Posts recorded in the last 60 s.")]
+    total: Annotated[int, Field(examples=[100])]
+    queued: Annotated[int, Field(examples=[60])]
+    sending: Annotated[int, Field(examples=[2])]
+    sent: Annotated[int, Field(examples=[35])]
+    failed: Annotated[int, Field(examples=[3])]
+    cancelled: Annotated[int, Field(examples=[0])]
+    rate_per_minute: Annotated[float, Field(description="Posts recorded in the last 60 s.", examples=[35])]
     seconds_left: Annotated[
-        float | None, Field(description="An estimate; null unless it runs, and while it is expanding.")
+        float | None,
+        Field(description="An estimate; null unless it runs, and while it is expanding.", examples=[106.0]),
     ]
     is_expanding: Annotated[
-        bool, Field(description="A large batch is still being turned into messages: total rises.")
+        bool,
+        Field(
+            description="A large batch is still being turned into messages: total rises.", examples=[False]
+        ),
     ]
     version: Annotated[int, Field(description="Rises with every change of the counters.")]
 
@@ -179,7 +180,7 @@ class CampaignProgress(ProgressView):
     """Where a campaign stands."""
 
     campaign_id: UUID
-    status: CampaignStatus
+    status: Annotated[CampaignStatus, Field(examples=["RUNNING"])]
     pause_reason: PauseReason | DerivedPause | None
     resumes_at: Annotated[datetime | None, Field(description="When a hold of Telegram ends.")]
     status_detail: str | None
@@ -202,21 +203,24 @@ class CampaignView(ApiModel):
     """A campaign; `status` is what is shown, `storedStatus` decides which actions are possible."""
 
     id: UUID
-    name: str
+    name: Annotated[str, Field(examples=["Morning news"])]
     status: Annotated[
-        CampaignStatus, Field(description="PAUSED also while Telegram or the account's state holds it up.")
+        CampaignStatus,
+        Field(
+            description="PAUSED also while Telegram or the account's state holds it up.", examples=["RUNNING"]
+        ),
     ]
-    stored_status: CampaignStatus
+    stored_status: Annotated[CampaignStatus, Field(examples=["RUNNING"])]
     pause_reason: PauseReason | DerivedPause | None
     resumes_at: datetime | None
     status_detail: str | None
     mode: Mode
     account_id: UUID
-    account_name: str
+    account_name: Annotated[str, Field(examples=["default"])]
     batch_id: UUID
-    batch_name: str
+    batch_name: Annotated[str, Field(examples=["Morning"])]
     template_id: UUID
-    template_name: str
+    template_name: Annotated[str, Field(examples=["Morning news"])]
     delivery_rate: Annotated[Number, Field(description="Messages per second.", examples=[20])]
     retry_limit: int
     max_error_rate: Annotated[Number, Field(examples=[0.1])]

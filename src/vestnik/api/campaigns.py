@@ -26,19 +26,20 @@ from vestnik.api.schemas import Page, make_page
 from vestnik.db.campaigns import CampaignFilter
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import InvalidInputError
-from vestnik.domain.ids import AccountId, BatchId, CampaignId, JobId, TemplateId
+from vestnik.domain.ids import AccountId, BatchId, CampaignId, TemplateId
 from vestnik.domain.users import Role
 from vestnik.services import campaign_edits, campaign_views, campaigns
 from vestnik.services.campaign_edits import CampaignChanges, CampaignDraft
 from vestnik.web.cursors import decode_cursor
-from vestnik.web.database import LONG_LIMIT_SECONDS
-from vestnik.web.etags import ExpectedRevision, put_etag
+from vestnik.web.database import LONG_LIMIT_SECONDS, patiently
+from vestnik.web.etags import ExpectedRevision, list_created, put_etag
 from vestnik.web.idempotency import Acting
 from vestnik.web.identity import Identified, allow
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/campaigns", tags=["campaigns"])
 
+_list_created = list_created("/api/campaigns")
 Step = Callable[[AsyncSession, Actor, CampaignId], Awaitable[campaign_views.CampaignView]]
 
 _STEPS: Final[dict[ActionName, Step]] = {
@@ -49,9 +50,12 @@ _STEPS: Final[dict[ActionName, Step]] = {
     ActionName.UNSCHEDULE: campaigns.unschedule_campaign,
 }
 
+_LONG: Final = frozenset({ActionName.START, ActionName.RESUME, ActionName.RETRY_FAILED})
+"""They write a row for each message of a campaign; what a restored backup paused may begin by being resumed."""
+
 
 @router.post("", status_code=201, responses=NOT_FOUND, **allow(Role.OPERATOR))
-async def create_campaign(body: CampaignInput, response: Response, act: Acting) -> CampaignView:
+async def create_campaign(body: CampaignInput, act: Acting) -> CampaignView:
     """Make a DRAFT, or with `scheduledAt` a campaign that starts by itself."""
     draft = CampaignDraft(
         name=body.name,
@@ -68,7 +72,7 @@ async def create_campaign(body: CampaignInput, response: Response, act: Acting) 
     async def create(session: AsyncSession) -> CampaignView:
         return CampaignView.show(await campaign_edits.draft_campaign(session, act.actor, draft))
 
-    return _announce(response, await act(create))
+    return await act(create, headers=_list_created)
 
 
 @router.get("", **allow(Role.VIEWER))
@@ -112,13 +116,12 @@ async def change_campaign(  # noqa: PLR0917 - FastAPI passes them by name
     given = body.model_dump(exclude_unset=True, by_alias=False)
     if "mode" in given:
         given["mode"] = read_mode(given["mode"])
+    changes = CampaignChanges(**given)
     view = await read_state(request.app).database.run(
-        lambda session: campaign_edits.change_campaign(
-            session,
-            identity.actor,
-            CampaignId(campaign_id),
-            CampaignChanges(**given),
-            expected_revision=expected,
+        patiently(
+            lambda session: campaign_edits.change_campaign(
+                session, identity.actor, CampaignId(campaign_id), changes, expected_revision=expected
+            )
         )
     )
     put_etag(response, view.revision)
@@ -129,26 +132,22 @@ async def change_campaign(  # noqa: PLR0917 - FastAPI passes them by name
 async def delete_campaign(
     request: Request, identity: Identified, expected: ExpectedRevision, campaign_id: UUID
 ) -> None:
-    """Delete one that has not started or has ended, with the records of its messages."""
-    database = read_state(request.app).database
-    after: JobId | None = campaign_edits.BEFORE_ALL
-    while after is not None:
-        # Some thousand messages a transaction: nobody waits for the deletion of a million.
-        after = await database.run(
-            lambda session, after=after: campaign_edits.delete_campaign(  # type: ignore[misc]
-                session,
-                identity.actor,
-                CampaignId(campaign_id),
-                expected_revision=expected,
-                after=after,
+    """Delete one that has not started or has ended, with the records of its messages.
+
+    It is gone at once. Of a large one a worker deletes the records in the background, and batch and template stay
+    in use until then.
+    """
+    await read_state(request.app).database.run(
+        patiently(
+            lambda session: campaign_edits.delete_campaign(
+                session, identity.actor, CampaignId(campaign_id), expected_revision=expected
             )
         )
+    )
 
 
 @router.post("/{campaign_id}/duplicate", status_code=201, **allow(Role.OPERATOR))
-async def duplicate_campaign(
-    response: Response, act: Acting, campaign_id: UUID, body: CopyInput | None = None
-) -> CampaignView:
+async def duplicate_campaign(act: Acting, campaign_id: UUID, body: CopyInput | None = None) -> CampaignView:
     """Make a DRAFT like it."""
 
     async def copy(session: AsyncSession) -> CampaignView:
@@ -157,24 +156,26 @@ async def duplicate_campaign(
         )
         return CampaignView.show(view)
 
-    return _announce(response, await act(copy))
+    return await act(copy, headers=_list_created)
 
 
 @router.post("/{campaign_id}/action", **allow(Role.OPERATOR))
 async def act_on_campaign(act: Acting, campaign_id: UUID, body: ActionInput) -> ActionAnswer:
     """Start, pause, resume, cancel, retry what failed, schedule, unschedule; 409 where its status forbids it."""
     _check_companions(body)
-    # The start of a large campaign writes a row for each of its channels.
-    return await act(
-        lambda session: _carry_out(session, act.actor, CampaignId(campaign_id), body),
-        limit=LONG_LIMIT_SECONDS,
-    )
+
+    async def carry_out(session: AsyncSession) -> ActionAnswer:
+        return await _carry_out(session, act.actor, CampaignId(campaign_id), body)
+
+    if body.action in _LONG:
+        return await act(carry_out, limit=LONG_LIMIT_SECONDS)
+    return await act(patiently(carry_out))
 
 
 @router.get("/{campaign_id}/progress", **allow(Role.VIEWER))
 async def show_progress(request: Request, campaign_id: UUID) -> CampaignProgress:
     """Counters and status alone, which is quick however large the campaign is."""
-    standing = await read_state(request.app).database.run(
+    standing = await read_state(request.app).database.look(
         lambda session: campaigns.get_progress(session, CampaignId(campaign_id))
     )
     return CampaignProgress.show_standing(standing)
@@ -190,12 +191,6 @@ async def show_failures(request: Request, campaign_id: UUID) -> FailuresView:
 
     codes = await read_state(request.app).database.run(count)
     return FailuresView(total=sum(codes.values()), codes=codes)
-
-
-def _announce(response: Response, view: CampaignView) -> CampaignView:
-    response.headers["Location"] = f"/api/campaigns/{view.id}"
-    put_etag(response, view.revision)
-    return view
 
 
 def _read_cursor(cursor: str | None) -> tuple[datetime, CampaignId] | None:

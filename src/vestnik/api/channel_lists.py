@@ -1,6 +1,7 @@
 """Lists of channels, in and out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from email.message import Message
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vestnik.api.channels import ChannelFilterQuery
 from vestnik.api.schemas import ApiModel, Name, Text
 from vestnik.domain.channel_lists import MAX_LIST_BYTES, ListForm
+from vestnik.domain.text_encodings import find_encoding
 from vestnik.domain.users import Role
 from vestnik.services.channel_imports import ImportTarget, LineStatus, import_list
 from vestnik.services.channel_views import ChannelView, list_channels
@@ -60,9 +62,9 @@ class ReportedLine(ApiModel):
     """A line that was left out; `text` is cut."""
 
     line: int
-    text: str
+    text: Annotated[str, Field(examples=["https://t.me/+AbCdEf"])]
     status: LineStatus
-    reason: str
+    reason: Annotated[str, Field(examples=["a private invitation link, which cannot be posted to"])]
 
 
 class ImportReport(ApiModel):
@@ -76,6 +78,12 @@ class ImportReport(ApiModel):
     lines: Annotated[list[ReportedLine], Field(description="The first 1,000 of both.")]
     batch_id: Annotated[UUID | None, Field(description="Null also in a dry run that would make the batch.")]
     batch_added: Annotated[int | None, Field(description="How many channels the batch did not have before.")]
+    address_column: Annotated[
+        int | None,
+        Field(
+            description="Which column of a table the channels were taken from, counted from 1.", examples=[2]
+        ),
+    ] = None
 
 
 class ExportFormat(StrEnum):
@@ -92,7 +100,11 @@ class ExportQuery(ChannelFilterQuery):
 
 
 def _describe_body() -> dict[str, Any]:
-    text = {"type": "string", "description": "UTF-8, or UTF-16 with its mark; up to 10 MiB, 200,000 lines."}
+    text = {
+        "type": "string",
+        "description": "UTF-8, UTF-16 with its mark, or what the charset parameter of the Content-Type names "
+        "(windows-1251, koi8-r, …); up to 10 MiB, 200,000 lines.",
+    }
     listed = "@example_news\nhttps://t.me/example\n-1001234567890\n"
     return {
         "required": True,
@@ -109,7 +121,7 @@ _IMPORT["openapi_extra"] = {**_IMPORT["openapi_extra"], "requestBody": _describe
 _PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "There is no batch of this id", "content": _PROBLEM},
-    415: {"description": "Neither text nor JSON", "content": _PROBLEM},
+    415: {"description": "Neither text nor JSON, or text in an unknown charset", "content": _PROBLEM},
 }
 
 
@@ -120,32 +132,53 @@ async def import_channels(
     """Take over a list. Bad lines are left out and reported; if no line is good, nothing is stored.
 
     Of a CSV file the columns username, channel or link, id, and title are told by their names, in English or
-    Russian.
+    Russian. Without such a first line the column is taken in which addresses stand; `addressColumn` says which.
     """
-    data, form = await _read_list(request)
+    data, form, encoding = await _read_list(request)
     into = ImportTarget(name=query.batch_name, batch_id=query.batch_id)
 
     async def work(session: AsyncSession) -> ImportReport:
-        report = await import_list(session, act.actor, data, form, into=into, dry_run=query.dry_run)
+        report = await import_list(
+            session, act.actor, data, form, encoding=encoding, into=into, dry_run=query.dry_run
+        )
         return ImportReport.show(report)
 
     return await act(work, limit=LONG_LIMIT_SECONDS)
 
 
-async def _read_list(request: Request) -> tuple[bytes, ListForm]:
-    """The list as it was sent, and how it is written. Raises HTTPException, RequestValidationError."""
-    kind = request.headers.get("content-type", "text/plain").partition(";")[0].strip().lower()
+async def _read_list(request: Request) -> tuple[bytes, ListForm, str | None]:
+    """The list as it was sent, how it is written, and its encoding if that was named.
+
+    Raises HTTPException, RequestValidationError.
+    """
+    content_type = request.headers.get("content-type", "text/plain")
+    kind = content_type.partition(";")[0].strip().lower()
     if kind not in _FORMS:
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the list as one of {', '.join(_FORMS)}, not as {kind}"
         )
     body = await request.body()
     if kind != _JSON:
-        return body, _FORMS[kind]
+        return body, _FORMS[kind], _read_encoding(content_type)
     try:
-        return ImportText.model_validate_json(body).text.encode(), _FORMS[kind]
+        return ImportText.model_validate_json(body).text.encode(), _FORMS[kind], None
     except ValidationError as exc:
         raise RequestValidationError(exc.errors(include_url=False)) from None
+
+
+def _read_encoding(content_type: str) -> str | None:
+    message = Message()
+    message["Content-Type"] = content_type
+    charset = message.get_param("charset")
+    if charset is None:
+        return None
+    encoding = find_encoding(charset) if isinstance(charset, str) else None
+    if encoding is None:
+        raise HTTPException(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the charset {charset!r} is not known; send the list in UTF-8, UTF-16, windows-1251 or koi8-r, say",
+        )
+    return encoding
 
 
 @router.get(
@@ -166,16 +199,16 @@ async def export_channels(request: Request, query: Annotated[ExportQuery, Query(
     # Read before the answer begins: afterwards an error could not be told.
     first = await database.run(lambda session: list_channels(session, wanted, limit=_EXPORT_PAGE))
 
-    async def read_pages() -> AsyncIterator[list[ChannelView]]:
+    async def read_pages() -> AsyncIterator[Sequence[ChannelView]]:
         page = first
-        while page:
-            yield page
-            last = (page[-1].created_at, page[-1].id)
+        yield page.items
+        while page.next_before is not None:
             page = await database.run(
-                lambda session, last=last: list_channels(  # type: ignore[misc]
+                lambda session, last=page.next_before: list_channels(  # type: ignore[misc]
                     session, wanted, limit=_EXPORT_PAGE, before=last
                 )
             )
+            yield page.items
 
     if query.format is ExportFormat.CSV:
         return stream_csv("channels.csv", _COLUMNS, _make_rows(read_pages()))
@@ -186,7 +219,7 @@ async def export_channels(request: Request, query: Annotated[ExportQuery, Query(
     )
 
 
-async def _make_rows(pages: AsyncIterator[list[ChannelView]]) -> AsyncIterator[list[list[object]]]:
+async def _make_rows(pages: AsyncIterator[Sequence[ChannelView]]) -> AsyncIterator[list[list[object]]]:
     async for page in pages:
         yield [
             [
@@ -195,13 +228,13 @@ async def _make_rows(pages: AsyncIterator[list[ChannelView]]) -> AsyncIterator[l
                 channel.title,
                 "yes" if channel.active else "no",
                 channel.reason,
-                None if channel.since is None else channel.since.isoformat(),
+                channel.since,
             ]
             for channel in page
         ]
 
 
-async def _make_lines(pages: AsyncIterator[list[ChannelView]]) -> AsyncIterator[bytes]:
+async def _make_lines(pages: AsyncIterator[Sequence[ChannelView]]) -> AsyncIterator[bytes]:
     async for page in pages:
         yield "".join(
             f"{channel.tg_id if channel.username is None else '@' + channel.username}\n" for channel in page

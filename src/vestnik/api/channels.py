@@ -10,16 +10,16 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.api.schemas import ApiModel, Limit, Page, Text, make_page
+from vestnik.api.schemas import ApiModel, Limit, Page, Text
 from vestnik.domain.channels import MAX_TITLE_LENGTH
 from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.users import Role
 from vestnik.services import channel_views, channels
 from vestnik.services.channel_views import ChannelDetail, ChannelQuery
 from vestnik.services.channels import ChannelChanges, NewChannel
-from vestnik.web.cursors import decode_cursor
+from vestnik.web.cursors import decode_cursor, encode_cursor
 from vestnik.web.database import LONG_LIMIT_SECONDS
-from vestnik.web.etags import ExpectedRevision, put_etag
+from vestnik.web.etags import ExpectedRevision, list_created, list_etag, put_etag
 from vestnik.web.idempotency import Acting
 from vestnik.web.identity import Identified, allow
 from vestnik.web.state import read_state
@@ -94,7 +94,7 @@ class ChannelPeerView(ApiModel):
     """What one account knows of a channel."""
 
     account_id: UUID
-    account_name: str
+    account_name: Annotated[str, Field(examples=["default"])]
     can_post: Annotated[bool | None, Field(description="Null until the account has looked.")]
     slow_mode_seconds: int | None
     hold_until: Annotated[datetime | None, Field(description="Telegram lets it post again from then on.")]
@@ -146,7 +146,11 @@ class Reactivation(ApiModel):
     """For whom a channel is to be active again."""
 
     account_id: Annotated[
-        UUID | None, Field(description="This account alone; without it the channel and all accounts.")
+        UUID | None,
+        Field(
+            description="This account alone; without it the channel and all accounts.",
+            examples=[_EXAMPLE_ID],
+        ),
     ] = None
 
 
@@ -172,29 +176,33 @@ async def _show(detail: Awaitable[ChannelDetail]) -> ChannelDetailView:
 
 
 @router.post("", status_code=201, **allow(Role.OPERATOR))
-async def create_channel(act: Acting, response: Response, body: ChannelCreation) -> ChannelDetailView:
+async def create_channel(act: Acting, body: ChannelCreation) -> ChannelDetailView:
     """Add a channel. One that is there is a 409 that names its id; a deleted one comes back."""
     new = NewChannel(username=body.username, tg_id=body.tg_id, title=body.title)
-    created = await act(lambda session: _show(channels.create_channel(session, act.actor, new)))
-    response.headers["Location"] = f"/api/channels/{created.id}"
-    put_etag(response, created.revision)
-    return created
+    return await act(
+        lambda session: _show(channels.create_channel(session, act.actor, new)),
+        headers=list_created("/api/channels"),
+    )
 
 
 @router.get("", **allow(Role.VIEWER))
 async def list_channels(request: Request, query: Annotated[ChannelPageQuery, Query()]) -> Page[ChannelView]:
-    """The newest first."""
+    """The newest first.
+
+    Where few of very many channels are active, a page of these may be short or empty; `nextCursor` goes on.
+    """
     before = None if query.cursor is None else decode_cursor(query.cursor, [datetime, UUID])
-    found = await read_state(request.app).database.run(
+    page = await read_state(request.app).database.run(
         lambda session: channel_views.list_channels(
             session,
             query.make_query(),
-            limit=query.limit + 1,
+            limit=query.limit,
             before=cast("tuple[datetime, UUID] | None", before),
         )
     )
     return Page[ChannelView](
-        **make_page(found, query.limit, ChannelView.show, lambda row: [row.created_at, row.id])
+        items=[ChannelView.show(item) for item in page.items],
+        next_cursor=None if page.next_before is None else encode_cursor(page.next_before),
     )
 
 
@@ -263,14 +271,13 @@ async def delete_channel(
 
 @router.post("/{channel_id}/reactivate", **allow(Role.OPERATOR))
 async def reactivate_channel(
-    act: Acting, response: Response, channel_id: UUID, body: Reactivation | None = None
+    act: Acting, channel_id: UUID, body: Reactivation | None = None
 ) -> ChannelDetailView:
     """Post to a channel again, with all accounts or with one; its failures are counted from 0."""
     account_id = None if body is None or body.account_id is None else AccountId(body.account_id)
-    changed = await act(
+    return await act(
         lambda session: _show(
             channels.reactivate_channel(session, act.actor, ChannelId(channel_id), account_id)
-        )
+        ),
+        headers=list_etag,
     )
-    put_etag(response, changed.revision)
-    return changed

@@ -1,6 +1,6 @@
 """Direct send: post in a few channels now and learn what Telegram answered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.api.schemas import ApiModel, Text
 from vestnik.api.templates import Mode, Source
@@ -17,9 +18,9 @@ from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
 from vestnik.domain.ids import CommandId
 from vestnik.domain.users import Role
 from vestnik.services import direct_send
-from vestnik.services.direct_send import MOST_CHANNELS, NewSend, RequestedSend, SendResult
-from vestnik.web.idempotency import IdempotencyKey
-from vestnik.web.identity import Identified, allow
+from vestnik.services.direct_send import MOST_CHANNELS, NewSend, SendResult
+from vestnik.web.idempotency import Act, Acting, ReplayedAnswer
+from vestnik.web.identity import allow
 from vestnik.web.state import WebState, read_state
 
 router = APIRouter(prefix="/test", tags=["direct send"])
@@ -28,6 +29,7 @@ _FIELDS: Final = {
     "channel": "channels",
     "template": "template_id",
     "account": "account_id",
+    "id": "send_id",
     "idempotency_key": "Idempotency-Key",
 }
 """What the fields of the service are called here."""
@@ -75,6 +77,13 @@ class DirectSendResult(ApiModel):
     finished_at: datetime | None
 
 
+class RequestedIds(ApiModel):
+    """What is kept under an Idempotency-Key: not the results, which are still to come."""
+
+    ids: list[UUID]
+    is_repeat: bool
+
+
 class DirectSendAnswer(ApiModel):
     """The posts by the ids with which they can be asked for, and what became of each so far."""
 
@@ -94,11 +103,7 @@ class DirectSendAnswer(ApiModel):
     **allow(Role.OPERATOR),
 )
 async def send_now(
-    request: Request,
-    response: Response,
-    body: NewDirectSend,
-    identity: Identified,
-    idempotency_key: IdempotencyKey = None,
+    request: Request, response: Response, body: NewDirectSend, act: Acting
 ) -> DirectSendAnswer:
     """Post past the campaign queue and wait for Telegram's answers, at most 30 seconds.
 
@@ -113,30 +118,42 @@ async def send_now(
         link_preview=body.link_preview,
         mode=body.mode,
         account=None if body.account_id is None else str(body.account_id),
-        idempotency_key=idempotency_key,
-        key_owner=str(identity.user_id),
+        idempotency_key=act.key,
+        key_owner=str(act.identity.user_id),
         zone=state.zone,
     )
-    with _name_fields():
-        requested = await state.database.run(
-            lambda session: direct_send.request_send(session, identity.actor, new, open_keys=state.open_keys)
-        )
+    requested = await _request(act, new, state)
     if requested.is_repeat:
         response.headers["Idempotency-Replayed"] = "true"
-    results = await _wait(state, requested)
+    results = await _wait(state, requested.ids)
     if not results or not all(result.status.is_final for result in results):
         response.status_code = HTTPStatus.ACCEPTED
         response.headers["Location"] = f"/api/test/send/{requested.ids[0]}"
-    return DirectSendAnswer(
-        ids=list(requested.ids), results=[DirectSendResult.show(result) for result in results]
-    )
+    return DirectSendAnswer(ids=requested.ids, results=[DirectSendResult.show(result) for result in results])
 
 
-async def _wait(state: WebState, requested: RequestedSend) -> list[SendResult]:
+async def _request(act: Act, new: NewSend, state: WebState) -> RequestedIds:
+    """Ask for the posts, or find those that were asked for under the same Idempotency-Key."""
+
+    async def work(session: AsyncSession) -> RequestedIds:
+        made = await direct_send.request_send(session, act.actor, new, open_keys=state.open_keys)
+        return RequestedIds(ids=list(made.ids), is_repeat=made.is_repeat)
+
+    try:
+        with _name_fields():
+            return await act(work)
+    except ReplayedAnswer as earlier:
+        ids = RequestedIds.model_validate_json(earlier.body).ids
+        return RequestedIds(ids=ids, is_repeat=True)
+
+
+async def _wait(state: WebState, ids: Sequence[UUID]) -> list[SendResult]:
     """The posts are asked for, so a database that goes away now makes the results unknown and nothing else."""
     try:
         return await direct_send.poll_results(
-            lambda: state.database.run(lambda session: direct_send.get_results(session, requested.ids))
+            lambda: state.database.run(
+                lambda session: direct_send.get_results(session, [CommandId(send_id) for send_id in ids])
+            )
         )
     except DatabaseUnavailableError:
         return []
@@ -145,9 +162,10 @@ async def _wait(state: WebState, requested: RequestedSend) -> list[SendResult]:
 @router.get("/send/{send_id}", **allow(Role.VIEWER))
 async def show_send(request: Request, send_id: UUID) -> DirectSendResult:
     """What became of one post so far."""
-    (result,) = await read_state(request.app).database.run(
-        lambda session: direct_send.get_results(session, [CommandId(send_id)])
-    )
+    with _name_fields():
+        (result,) = await read_state(request.app).database.run(
+            lambda session: direct_send.get_results(session, [CommandId(send_id)])
+        )
     return DirectSendResult.show(result)
 
 

@@ -101,16 +101,20 @@ def _render_operation(
         if status.startswith("2"):
             yield f"<p>{escape(status)}: {escape(response.get('description', ''))}</p>"
             for content in response.get("content", {}).values():
-                yield from _render_schema(schema, content.get("schema", {}))
+                yield from _render_schema(schema, content.get("schema", {}), content.get("example"))
     refusals = ", ".join(status for status in operation["responses"] if not status.startswith("2"))
     yield f"<p>Errors: {escape(refusals)}</p></details>"
 
 
-def _render_schema(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[str]:
+def _render_schema(
+    schema: Mapping[str, Any], part: Mapping[str, Any], example: object = None
+) -> Iterator[str]:
     if "$ref" in part:
         part = schema["components"]["schemas"][part["$ref"].rpartition("/")[2]]
-    if examples := part.get("examples"):
-        yield f"<pre><code>{escape(json.dumps(examples[0], indent=2, ensure_ascii=False))}</code></pre>"
+    if example is None and part.get("examples"):
+        example = part["examples"][0]
+    if example is not None:
+        yield f"<pre><code>{escape(json.dumps(example, indent=2, ensure_ascii=False))}</code></pre>"
     if not part.get("properties"):
         return
     yield "<table><tr><th>field</th><th>what</th></tr>"

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import structlog
 from fastapi import APIRouter, Request
+from pydantic import Field
 
 from vestnik import __version__
+from vestnik.api.schemas import ApiModel
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
 from vestnik.web.identity import allow_anyone
 from vestnik.web.problems import MEDIA_TYPE
@@ -20,6 +22,19 @@ CHECK_LIMIT_SECONDS: Final = 5.5
 """An answer comes within 6 s even when the database's host swallows packets."""
 
 router = APIRouter(tags=["health"])
+
+
+class HealthView(ApiModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+    version: Annotated[str, Field(description="Of Vestnik.", examples=["1.0.0"])]
+
+
+class ReadinessView(ApiModel):
+    """The process can work."""
+
+    status: Literal["ready"] = "ready"
 
 
 class Readiness:
@@ -60,16 +75,16 @@ class Readiness:
 
 
 @router.get("/healthz", **allow_anyone())
-async def show_health() -> dict[str, str]:
+async def show_health() -> HealthView:
     """The process lives."""
-    return {"status": "ok", "version": __version__}
+    return HealthView(version=__version__)
 
 
 @router.get(
     "/readyz", responses={503: {"description": "It cannot", "content": {MEDIA_TYPE: {}}}}, **allow_anyone()
 )
-async def show_readiness(request: Request) -> dict[str, str]:
+async def show_readiness(request: Request) -> ReadinessView:
     """The process can work: the database answers and its schema is the one needed."""
     readiness: Readiness = request.app.state.readiness
     await readiness.require()
-    return {"status": "ready"}
+    return ReadinessView()

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
+from vestnik.api.examples import Schemas, make_example
 from vestnik.web.identity import allow_anyone
 from vestnik.web.problems import MEDIA_TYPE
 
@@ -14,6 +15,7 @@ DESCRIPTION: Final = """
 Broadcasts posts to Telegram channels in which the account may post.
 
 * JSON in camelCase; snake_case is accepted in requests, unknown fields are refused by name.
+* HEAD works wherever GET does; query parameters that are unknown are refused by name too.
 * Every error is a problem document (RFC 9457) with a stable `code`; `field` names the input at fault.
 * Lists come in pages: hand `nextCursor` back as `cursor`.
 * `Idempotency-Key` on a POST makes a repeated request the same request for 24 hours.
@@ -58,9 +60,9 @@ PROBLEM_SCHEMA: Final[dict[str, Any]] = {
     ],
 }
 
-_ALWAYS: Final = (400, 503)
+_ALWAYS: Final = (400, 422, 503)
 _GUARDED: Final = (401, 403, 429)
-_WITH_INPUT: Final = (404, 422)
+_WITH_INPUT: Final = (404,)
 _WITH_BODY: Final = (413, 415)
 _WRITING: Final = (409,)
 _EDITING: Final = (412,)
@@ -88,6 +90,7 @@ def describe_api(app: FastAPI, *, prefix: str) -> None:
             for operations in schema["paths"].values():
                 for method, operation in operations.items():
                     _add_problems(method.upper(), operation)
+                    _add_examples(operation, schema["components"]["schemas"])
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -105,6 +108,13 @@ def _add_problems(method: str, operation: dict[str, Any]) -> None:
                 "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             },
         )
+
+
+def _add_examples(operation: dict[str, Any], schemas: Schemas) -> None:
+    for status, response in operation["responses"].items():
+        content = response.get("content", {}).get("application/json")
+        if status.startswith("2") and content is not None:
+            content.setdefault("example", make_example(content["schema"], schemas))
 
 
 def _list_problems(method: str, operation: dict[str, Any]) -> list[int]:

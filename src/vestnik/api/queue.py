@@ -22,12 +22,12 @@ router = APIRouter(prefix="/queue", tags=["queue"])
 class JobSums(ApiModel):
     """Messages of all campaigns by status."""
 
-    total: int
-    queued: int
-    sending: int
-    sent: int
-    failed: int
-    cancelled: int
+    total: Annotated[int, Field(examples=[100])]
+    queued: Annotated[int, Field(examples=[60])]
+    sending: Annotated[int, Field(examples=[2])]
+    sent: Annotated[int, Field(examples=[35])]
+    failed: Annotated[int, Field(examples=[3])]
+    cancelled: Annotated[int, Field(examples=[0])]
 
 
 class AccountLoadView(ApiModel):
@@ -42,8 +42,8 @@ class AccountLoadView(ApiModel):
 class WorkerView(ApiModel):
     """A worker that ran within the last day."""
 
-    holder: str
-    host: str
+    holder: Annotated[str, Field(examples=["worker-news1-4711"])]
+    host: Annotated[str, Field(examples=["news1"])]
     pid: int
     started_at: datetime
     seen_at: Annotated[datetime, Field(description="Its last heartbeat.")]
@@ -64,7 +64,9 @@ class QueueStatsView(ApiModel):
     """The whole system at one moment."""
 
     jobs: JobSums
-    campaigns: Annotated[dict[CampaignStatus, int], Field(description="By stored status.")]
+    campaigns: Annotated[
+        dict[CampaignStatus, int], Field(description="By stored status.", examples=[{"RUNNING": 1}])
+    ]
     accounts: Sequence[AccountLoadView]
     workers: Sequence[WorkerView]
     oldest_sending: OldestSendingView | None

@@ -13,12 +13,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
+    field_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from vestnik.web.cursors import Key, encode_cursor
-from vestnik.web.problems import NO_NUL
+from vestnik.web.patterns import NO_NUL
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
@@ -85,7 +89,38 @@ class Page(ApiModel, Generic[Item]):
     next_cursor: str | None = None
 
 
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+class Patch(ApiModel):
+    """What is to be changed; what is left out stays, so null would say nothing and is refused."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("cannot be null; leave it out to keep what is there")
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Without the null that stands for a field that is left out."""
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            options = [option for option in field.pop("anyOf", ()) if option != {"type": "null"}]
+            if options:
+                field.pop("default", None)
+                field.update(options[0] if len(options) == 1 else {"anyOf": options})
+        return schema
+
+
+def _require_digits(value: object) -> object:
+    """Pydantic takes `1_0` and ` +5` as well."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("is no whole number; write it in digits, such as 50")
+    return value
+
+
+Limit = Annotated[int, BeforeValidator(_require_digits), Query(ge=1, le=500, description="How many at most.")]
 Cursor = Annotated[
     str | None,
     Query(max_length=500, description="nextCursor of the page before; leave it out for the first."),

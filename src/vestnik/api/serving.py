@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 GRACE_SECONDS: Final = 3
 """How long requests in progress may take once the process is to stop."""
@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: FastAPI,
+    app: ASGIApp,
     listener: socket.socket,
     *,
     stop: asyncio.Event,

@@ -18,21 +18,24 @@ from vestnik.domain.users import Role
 from vestnik.services import previews, templates
 from vestnik.services.templates import TemplateChanges, TemplateDraft
 from vestnik.web.cursors import decode_cursor
-from vestnik.web.etags import ExpectedRevision, put_etag
+from vestnik.web.etags import ExpectedRevision, list_created, put_etag
 from vestnik.web.idempotency import Acting
 from vestnik.web.identity import Identified, allow
+from vestnik.web.patterns import CHANNEL_USERNAME
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/templates", tags=["templates"])
+
+_list_created = list_created("/api/templates")
 
 EXAMPLE: Final = "<b>{channel_title}</b>, {date}\n<a href='https://news.example/'>Read more</a>"
 
 Source = Annotated[
     Text,
     Field(
-        min_length=1,
         max_length=MAX_SOURCE_LENGTH,
-        description="The text with its markup and {variables}; {{ and }} are braces themselves.",
+        description="The text with its markup and {variables}; {{ and }} are braces themselves. With a file it may "
+        "be empty.",
         examples=[EXAMPLE],
     ),
 ]
@@ -45,11 +48,17 @@ Mode = Annotated[
 ]
 Kind = Annotated[
     Annotated[Text, Field(max_length=20)] | None,
-    Field(description=f"One of {', '.join(MediaType)}; goes with mediaUrl.", examples=[None, "photo"]),
+    Field(
+        description=f"One of {', '.join(MediaType)}; goes with mediaUrl, and is known of a stored file.",
+        examples=[None, "photo"],
+    ),
 ]
 Address = Annotated[
     Annotated[Text, Field(max_length=LONGEST_URL)] | None,
     Field(description="http or https, without a user name.", examples=[None, "https://news.example/1.jpg"]),
+]
+StoredFile = Annotated[
+    UUID | None, Field(description="A file stored by POST /api/media; instead of mediaUrl.", examples=[None])
 ]
 
 
@@ -62,6 +71,7 @@ class NewTemplate(ApiModel):
     link_preview: bool = True
     media_type: Kind = None
     media_url: Address = None
+    media_id: StoredFile = None
 
 
 class TemplateEdit(ApiModel):
@@ -73,6 +83,7 @@ class TemplateEdit(ApiModel):
     link_preview: bool = Field(default_factory=bool)
     media_type: Kind = None
     media_url: Address = None
+    media_id: StoredFile = None
 
 
 class Duplicate(ApiModel):
@@ -85,13 +96,13 @@ class SampleValues(ApiModel):
     """What the variables stand for in a preview."""
 
     channel_title: Annotated[Text | None, Field(max_length=255, examples=["Daily News"])] = None
-    channel_username: Annotated[
-        Text | None, Field(pattern=r"^@?[A-Za-z][A-Za-z0-9_]{3,31}$", examples=["daily_news"])
-    ] = None
+    channel_username: Annotated[Text | None, Field(pattern=CHANNEL_USERNAME, examples=["daily_news"])] = None
 
 
 class PreviewOf(ApiModel):
     """In which channel it is shown: one of ours, or one of such values."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"values": {"channelTitle": "Daily News"}}]})
 
     channel_id: UUID | None = None
     values: SampleValues | None = None
@@ -111,22 +122,30 @@ class PreviewOf(ApiModel):
 class DraftPreview(PreviewOf):
     """A text that need not be saved, and in which channel it is shown."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"content": EXAMPLE, "parseMode": "HTML", "values": {"channelTitle": "Daily News"}}]
+        }
+    )
+
     content: Source
     parse_mode: Mode = None
     media_type: Kind = None
     media_url: Address = None
+    media_id: StoredFile = None
 
 
 class ListedTemplate(ApiModel):
     """A template in a list."""
 
     id: UUID
-    name: str
-    content: str
+    name: Annotated[str, Field(examples=["Morning news"])]
+    content: Annotated[str, Field(examples=[EXAMPLE])]
     parse_mode: ParseMode | None
     link_preview: bool
     media_type: MediaType | None
     media_url: str | None
+    media_id: UUID | None
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -143,9 +162,9 @@ class TemplateModel(ListedTemplate):
 class EntityModel(ApiModel):
     """One piece of formatting, as the Bot API writes it; offset and length are UTF-16 units."""
 
-    type: EntityType
-    offset: int
-    length: int
+    type: Annotated[EntityType, Field(examples=["bold"])]
+    offset: Annotated[int, Field(examples=[0])]
+    length: Annotated[int, Field(examples=[10])]
     url: str | None = None
     language: str | None = None
     user_id: int | None = None
@@ -157,17 +176,25 @@ class EntityModel(ApiModel):
 class PreviewModel(ApiModel):
     """A text as Telegram would get it."""
 
-    text: str
+    text: Annotated[str, Field(examples=["Daily News"])]
     entities: list[EntityModel]
     html: Annotated[
-        str, Field(description="Safe to put into a page; line ends are kept by `white-space: pre-wrap`.")
+        str,
+        Field(
+            description="Safe to put into a page; line ends are kept by `white-space: pre-wrap`.",
+            examples=["<b>Daily News</b>"],
+        ),
     ]
-    length: int
-    limit: int
-    overflow: Annotated[int, Field(description="UTF-16 units too many; 0 where it fits.")]
+    length: Annotated[int, Field(examples=[10])]
+    limit: Annotated[int, Field(examples=[4096])]
+    overflow: Annotated[int, Field(description="UTF-16 units too many; 0 where it fits.", examples=[0])]
     variables: list[Variable]
     warnings: Annotated[
-        list[str], Field(description="What would keep it from being saved or posted, or from looking so.")
+        list[str],
+        Field(
+            description="What would keep it from being saved or posted, or from looking so.",
+            examples=[["custom emoji need an account with Telegram Premium; others post the plain emoji"]],
+        ),
     ]
 
 
@@ -182,14 +209,14 @@ class TemplateQuery(ApiModel):
 
 
 @router.post("", status_code=HTTPStatus.CREATED, **allow(Role.OPERATOR))
-async def create_template(body: NewTemplate, response: Response, act: Acting) -> TemplateModel:
+async def create_template(body: NewTemplate, act: Acting) -> TemplateModel:
     """Save a template. What Telegram would refuse, cut or post without its formatting is refused."""
-    answer = await act(
+    return await act(
         lambda session: _show(
             templates.save_template(session, act.actor, TemplateDraft(**body.model_dump(by_alias=False)))
-        )
+        ),
+        headers=_list_created,
     )
-    return _created(response, answer)
 
 
 @router.get("", **allow(Role.VIEWER))
@@ -218,6 +245,7 @@ async def preview_text(request: Request, body: DraftPreview) -> PreviewModel:
         parse_mode=body.parse_mode,
         media_type=body.media_type,
         media_url=body.media_url,
+        media_id=body.media_id,
     )
     state = read_state(request.app)
     found = await state.database.run(
@@ -272,17 +300,15 @@ async def delete_template(
 
 
 @router.post("/{template_id}/duplicate", status_code=HTTPStatus.CREATED, **allow(Role.OPERATOR))
-async def duplicate_template(
-    template_id: UUID, response: Response, act: Acting, body: Duplicate | None = None
-) -> TemplateModel:
+async def duplicate_template(template_id: UUID, act: Acting, body: Duplicate | None = None) -> TemplateModel:
     """Make a copy."""
     name = None if body is None else body.name
-    answer = await act(
+    return await act(
         lambda session: _show(
             templates.duplicate_template(session, act.actor, TemplateId(template_id), name=name)
-        )
+        ),
+        headers=_list_created,
     )
-    return _created(response, answer)
 
 
 @router.post("/{template_id}/preview", **allow(Role.VIEWER))
@@ -302,12 +328,6 @@ async def preview_template(
 
 async def _show(view: Awaitable[templates.TemplateView]) -> TemplateModel:
     return TemplateModel.show(await view)
-
-
-def _created(response: Response, answer: TemplateModel) -> TemplateModel:
-    response.headers["Location"] = f"/api/templates/{answer.id}"
-    put_etag(response, answer.revision)
-    return answer
 
 
 def _show_preview(preview: previews.Preview) -> PreviewModel:

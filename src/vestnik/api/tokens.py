@@ -38,7 +38,14 @@ class TokenModel(ApiModel):
 class NewTokenModel(TokenModel):
     """A new token; its text is told this one time."""
 
-    token: Annotated[str, Field(description="To be sent as `Authorization: Bearer …`.", repr=False)]
+    token: Annotated[
+        str,
+        Field(
+            description="To be sent as `Authorization: Bearer …`.",
+            repr=False,
+            examples=["vst_" + "0" * 39 + "x7Qk"],
+        ),
+    ]
 
 
 class TokenCreation(ApiModel):

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
-from vestnik.api.schemas import ApiModel, Limit, Name, Page, Text, make_page
+from vestnik.api.schemas import ApiModel, Limit, Name, Page, Patch, Text, make_page
 from vestnik.db.users import UserFilter
 from vestnik.domain.users import MAX_EMAIL_LENGTH, MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH, Role
 from vestnik.services import users
@@ -17,6 +17,7 @@ from vestnik.web.cursors import decode_cursor
 from vestnik.web.etags import ExpectedRevision, put_etag
 from vestnik.web.idempotency import refuse_key
 from vestnik.web.identity import Identified, allow
+from vestnik.web.patterns import EMAIL
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/users", tags=["users"])
@@ -26,7 +27,7 @@ Email = Annotated[
     Field(
         min_length=3,
         max_length=MAX_EMAIL_LENGTH,
-        pattern=r"^[!-?A-~]+@[!-?A-~]+$",
+        pattern=EMAIL,
         description="In any case; it is kept in lower case.",
         examples=["editor@news.example"],
     ),
@@ -52,7 +53,7 @@ class UserModel(ApiModel):
 
     id: UUID
     email: Annotated[str, Field(examples=["editor@news.example"])]
-    name: str
+    name: Annotated[str, Field(examples=["Anna Editor"])]
     role: Role
     is_active: bool
     must_change_password: bool
@@ -72,7 +73,7 @@ class UserCreation(ApiModel):
     must_change_password: MustChange = True
 
 
-class UserEdit(ApiModel):
+class UserEdit(Patch):
     """What is to be changed; what is left out stays."""
 
     email: Email | None = None

@@ -34,6 +34,8 @@ def describe_import(result: "ImportResult") -> str:
         parts.append(f"{result.existing} known already")
     if result.duplicates:
         parts.append(f"{count_of(result.duplicates, 'line')} named a channel again")
+    if result.column is not None and result.column > 1:
+        parts.append(f"addresses taken from column {result.column}")
     return ", ".join(parts)
 
 

@@ -1,22 +1,26 @@
 """`vestnik template`: what to post."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from vestnik.cli.context import identify_actor, run_action
+from vestnik.cli.context import identify_actor, read_settings, run_action
 from vestnik.cli.output import JsonOption, print_json, read_input
 from vestnik.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from vestnik.services.media import ReceivedMedia
     from vestnik.services.templates import TemplateView
 
 app = typer.Typer(help="Templates of posts.", no_args_is_help=True)
 
 # No text within Telegram's limit takes more, with room for a sensible message about one beyond it.
 _MAX_TEXT_BYTES = 1024 * 1024
+_CHUNK = 1024 * 1024
 
 
 @app.callback()
@@ -42,17 +46,32 @@ def create_template(
     link_preview: Annotated[
         bool, typer.Option("--link-preview/--no-link-preview", help="Show the first link's page below it.")
     ] = True,
+    media: Annotated[
+        Path | None, typer.Option("--media", metavar="FILE", help="A file to post; the text is its caption.")
+    ] = None,
+    media_type: Annotated[
+        str, typer.Option("--media-type", metavar="TYPE", help="As what the file is posted, with --media.")
+    ] = "photo",
     as_json: JsonOption = False,
 ) -> None:
     """Make a template; {channel_title} and other variables are filled in for each channel."""
-    from vestnik.services import templates
+    from vestnik.services.media import store_media
+    from vestnik.services.templates import TemplateDraft, save_template
 
-    content = _read_text(text, text_file)
+    content = "" if media is not None and text is None and text_file is None else _read_text(text, text_file)
+    received = None if media is None else _receive_file(context, media, media_type)
 
     async def act(session: "AsyncSession") -> "TemplateView":
-        return await templates.create_template(
-            session, identify_actor(), name, content, parse_mode=parse_mode, link_preview=link_preview
+        actor = identify_actor()
+        stored = None if received is None else await store_media(session, actor, received)
+        draft = TemplateDraft(
+            name=name,
+            content=content,
+            parse_mode=parse_mode,
+            link_preview=link_preview,
+            media_id=None if stored is None else stored.id,
         )
+        return await save_template(session, actor, draft, field="text")
 
     template = run_action(context, act)
     if as_json:
@@ -62,6 +81,27 @@ def create_template(
         f"Template '{template.name}' ({template.id}) has {template.length} of {template.limit} UTF-16 units."
     )
     print(f"Next: vestnik campaign create --name NAME --batch BATCH --template {template.id} --rate 20")
+
+
+def _receive_file(context: typer.Context, path: Path, kind: str) -> "ReceivedMedia":
+    """Take the file into the data directory, where a worker of this machine finds it."""
+    from vestnik.bootstrap import run_async
+    from vestnik.db.media_files import LocalMediaStore
+    from vestnik.services.media import receive_media
+
+    store = LocalMediaStore(read_settings(context).data_dir)
+    try:
+        file = path.open("rb")
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise InvalidInputError(f"the file '{path}' cannot be read: {reason}", field="media") from exc
+    with file:
+        return run_async(receive_media(store, _read_chunks(file), kind=kind, name=path.name))
+
+
+async def _read_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
 
 
 def _read_text(text: str | None, text_file: str | None) -> str:

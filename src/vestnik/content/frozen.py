@@ -1,10 +1,11 @@
 """Content that nothing changes any more: what a campaign keeps of its template, and what a direct send posts."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from vestnik.content.entities import FormattedText
-from vestnik.content.limits import TEXT, Limit, check_length
+from vestnik.content.limits import CAPTION, TEXT, Limit, check_length
 from vestnik.content.modes import ParseMode, compile_template, read_parse_mode
 from vestnik.content.serialising import (
     formatted_from_json,
@@ -16,6 +17,8 @@ from vestnik.content.source import unify_line_ends
 from vestnik.content.templates import Template, check_template, render
 from vestnik.content.variables import Values, escape_braces
 from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.ids import MediaId
+from vestnik.domain.media import MediaFile, MediaReference, MediaType, check_media
 from vestnik.domain.transport import Content
 
 
@@ -27,6 +30,14 @@ class FrozenContent:
     source: str = field(repr=False)
     parse_mode: ParseMode | None
     link_preview: bool
+    files: tuple[MediaFile, ...] = ()
+    address: MediaReference | None = None
+    """A file that is still to be fetched from its address, and is one of `files` then."""
+
+    @property
+    def limit(self) -> Limit:
+        """How long its text may be."""
+        return CAPTION if self.files or self.address else TEXT
 
     @property
     def is_personal(self) -> bool:
@@ -38,9 +49,10 @@ class FrozenContent:
 
         Raises InvalidInputError where that cannot be posted there.
         """
+        assert self.address is None, "nothing is posted before the file is here"
         formatted = render(self.template, values)
-        check_length(formatted)
-        return make_content(formatted, link_preview=self.link_preview)
+        check_length(formatted, self.limit)
+        return make_content(formatted, link_preview=self.link_preview, files=self.files)
 
 
 def read_content(
@@ -49,29 +61,45 @@ def read_content(
     *,
     link_preview: bool,
     limit: Limit = TEXT,
+    files: tuple[MediaFile, ...] = (),
+    address: MediaReference | None = None,
     field: str = "content",
 ) -> FrozenContent:
-    """Read and check what an operator wrote; it is kept with LF at its line ends. Raises InvalidInputError."""
+    """Read and check what an operator wrote; it is kept with LF at its line ends. Raises InvalidInputError.
+
+    With a file it is a caption, whatever `limit` says.
+    """
     template = compile_template(source, parse_mode, field=field)
-    check_template(template, limit, field=field)
+    check_template(template, CAPTION if files or address else limit, field=field)
     return FrozenContent(
-        template=template, source=unify_line_ends(source), parse_mode=parse_mode, link_preview=link_preview
+        template=template,
+        source=unify_line_ends(source),
+        parse_mode=parse_mode,
+        link_preview=link_preview,
+        files=files,
+        address=address,
     )
 
 
-def make_content(formatted: FormattedText, *, link_preview: bool) -> Content:
+def make_content(
+    formatted: FormattedText, *, link_preview: bool, files: tuple[MediaFile, ...] = ()
+) -> Content:
     """The formatted text as it is handed to Telegram."""
-    return Content(text=formatted.text, entities=formatted.entities, link_preview=link_preview)
+    return Content(text=formatted.text, entities=formatted.entities, link_preview=link_preview, files=files)
 
 
 def frozen_to_json(frozen: FrozenContent) -> dict[str, Any]:
     """For storing; `frozen_from_json` gives the same back."""
-    return {
-        "template": template_to_json(frozen.template),
-        "source": frozen.source,
-        "parse_mode": frozen.parse_mode,
-        "link_preview": frozen.link_preview,
-    }
+    return (
+        {
+            "template": template_to_json(frozen.template),
+            "source": frozen.source,
+            "parse_mode": frozen.parse_mode,
+            "link_preview": frozen.link_preview,
+        }
+        | _write_files(frozen.files)
+        | _write_address(frozen.address)
+    )
 
 
 def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
@@ -97,13 +125,18 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
         source=source,
         parse_mode=read_parse_mode(data.get("parse_mode")),
         link_preview=link_preview,
+        files=_read_files(data),
+        address=_read_address(data),
     )
 
 
 def content_to_json(content: Content) -> dict[str, Any]:
     """A rendered post for storing; `content_from_json` gives the same back."""
     formatted = FormattedText(text=content.text, entities=content.entities)
-    return {"formatted": formatted_to_json(formatted), "link_preview": content.link_preview}
+    return {
+        "formatted": formatted_to_json(formatted),
+        "link_preview": content.link_preview,
+    } | _write_files(content.files)
 
 
 def content_from_json(data: dict[str, Any]) -> Content:
@@ -111,4 +144,62 @@ def content_from_json(data: dict[str, Any]) -> Content:
     link_preview = data.get("link_preview") is not False
     if "formatted" not in data and isinstance(text := data.get("text"), str):
         return Content(text=text, link_preview=link_preview)
-    return make_content(formatted_from_json(data.get("formatted")), link_preview=link_preview)
+    formatted = formatted_from_json(data.get("formatted"))
+    return make_content(formatted, link_preview=link_preview, files=_read_files(data))
+
+
+FILES: Final = "files"
+"""Under this name stored content holds its files, each with its `id`."""
+
+
+def _write_files(files: tuple[MediaFile, ...]) -> dict[str, Any]:
+    """Nothing for texts alone, which are stored as before there were files."""
+    return {FILES: [_file_to_json(file) for file in files]} if files else {}
+
+
+def _write_address(address: MediaReference | None) -> dict[str, Any]:
+    return {} if address is None else {"fetch": {"kind": address.kind, "url": address.url}}
+
+
+def _read_address(data: dict[str, Any]) -> MediaReference | None:
+    stored = data.get("fetch")
+    if stored is None:
+        return None
+    try:
+        return check_media(stored["kind"], stored["url"])
+    except (TypeError, KeyError) as exc:
+        raise InvalidInputError(
+            "the stored content names no address of its file; correct it with a stored file", field="content"
+        ) from exc
+
+
+def _file_to_json(file: MediaFile) -> dict[str, Any]:
+    return {
+        "id": str(file.media_id),
+        "kind": file.kind.value,
+        "sha256": file.sha256,
+        "size": file.size,
+        "mime_type": file.mime_type,
+        "name": file.name,
+        "width": file.width,
+        "height": file.height,
+        "duration": file.duration,
+    }
+
+
+def _read_files(data: dict[str, Any]) -> tuple[MediaFile, ...]:
+    stored = data.get(FILES) or []
+    try:
+        return tuple(
+            MediaFile(media_id=MediaId(UUID(item["id"])), kind=MediaType(item["kind"]), **_read_facts(item))
+            for item in stored
+        )
+    except (TypeError, ValueError, KeyError, AttributeError) as exc:
+        raise InvalidInputError(
+            "the stored content names a file that cannot be read; correct it with a new one", field="content"
+        ) from exc
+
+
+def _read_facts(item: dict[str, Any]) -> dict[str, Any]:
+    needed = {name: item[name] for name in ("sha256", "size", "mime_type", "name")}
+    return needed | {name: item.get(name) for name in ("width", "height", "duration")}

@@ -48,9 +48,12 @@ async def list_accounts(session: AsyncSession) -> list[AccountStanding]:
     ]
 
 
-async def get_account(session: AsyncSession, account_id: AccountId) -> Account | None:
-    """The account, or None."""
-    return await session.get(Account, account_id)
+async def get_account(
+    session: AsyncSession, account_id: AccountId, *, for_update: bool = False
+) -> Account | None:
+    """The account, or None; `for_update` locks its row."""
+    query = select(Account).where(Account.id == account_id).execution_options(populate_existing=True)
+    return await session.scalar(query.with_for_update(key_share=True) if for_update else query)
 
 
 async def find_account_by_name(
@@ -91,7 +94,7 @@ async def set_account_rate(session: AsyncSession, names: Sequence[str], rate: De
     query = (
         update(Account)
         .where(Account.name.in_(names), Account.rate != rate)
-        .values(rate=rate, updated_at=func.now())
+        .values(rate=rate, revision=Account.revision + 1, updated_at=func.now())
         .returning(Account)
         .execution_options(synchronize_session=False, populate_existing=True)
     )

@@ -49,6 +49,8 @@ class AuditFilter:
     entity_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    left_out: Sequence[str] = ()
+    """Actions that are not wanted whatever else is."""
 
 
 async def list_audit(
@@ -69,6 +71,8 @@ async def list_audit(
         query = query.where(AuditLog.action.startswith(wanted.action, autoescape=True))
     elif wanted.action is not None:
         query = query.where(AuditLog.action == wanted.action)
+    if wanted.left_out:
+        query = query.where(AuditLog.action.not_in(wanted.left_out))
     if wanted.since is not None:
         query = query.where(AuditLog.created_at >= wanted.since)
     if wanted.until is not None:

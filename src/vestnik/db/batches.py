@@ -14,10 +14,13 @@ from sqlalchemy.orm import aliased
 
 from vestnik.db.channel_records import is_shown_active
 from vestnik.db.models import Batch, BatchChannel, Campaign, Channel, ChannelPeer
+from vestnik.domain.audit import MOST_NAMED
 from vestnik.domain.batches import Combination
 from vestnik.domain.ids import AccountId, BatchId, ChannelId
 from vestnik.domain.states import CampaignStatus
 
+_CHUNK = 2000
+"""Channels in one statement, as in db.channels."""
 _MAY_EXPAND = (
     CampaignStatus.DRAFT,
     CampaignStatus.SCHEDULED,
@@ -42,32 +45,51 @@ async def insert_batch(session: AsyncSession, name: str) -> BatchId | None:
     return None if batch_id is None else BatchId(batch_id)
 
 
-async def append_channels(session: AsyncSession, batch_id: BatchId, channels: Sequence[ChannelId]) -> int:
-    """Put channels at the end of a batch in the given order; returns how many were not in it yet."""
-    wanted = (
-        func.unnest(literal(list(channels), ARRAY(Uuid)))
-        .table_valued("id", with_ordinality="place")
-        .render_derived()
-    )
-    # The position is an identity column, so the order of the rows is the order of the batch.
-    rows = select(literal(batch_id, Uuid), wanted.c.id).order_by(wanted.c.place)
-    return await _append_from(session, rows)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moved:
+    """How many channels came into a batch or left it, and which were the first."""
+
+    count: int = 0
+    first: Sequence[ChannelId] = ()
+
+    def __add__(self, other: "Moved") -> "Moved":
+        return Moved(count=self.count + other.count, first=[*self.first, *other.first][:MOST_NAMED])
 
 
-async def _append_from(session: AsyncSession, rows: Select[UUID, UUID]) -> int:
-    inserted = await session.execute(
+async def append_channels(session: AsyncSession, batch_id: BatchId, channels: Sequence[ChannelId]) -> Moved:
+    """Put channels at the end of a batch in the given order; those that were not in it yet."""
+    moved = Moved()
+    for start in range(0, len(channels), _CHUNK):
+        wanted = (
+            func.unnest(literal(list(channels[start : start + _CHUNK]), ARRAY(Uuid)))
+            .table_valued("id", with_ordinality="place")
+            .render_derived()
+        )
+        # The position is an identity column, so the order of the rows is the order of the batch.
+        rows = select(literal(batch_id, Uuid), wanted.c.id).order_by(wanted.c.place)
+        moved += await _append_from(session, rows)
+    return moved
+
+
+async def _append_from(session: AsyncSession, rows: Select[UUID, UUID]) -> Moved:
+    # Counted by the database: the ids of a whole batch would keep this process busy for long.
+    added = (
         insert(BatchChannel)
         .from_select(["batch_id", "channel_id"], rows)
         .on_conflict_do_nothing()
-        .returning(BatchChannel.channel_id)
+        .returning(BatchChannel.channel_id, BatchChannel.position)
+        .cte("added")
     )
-    return len(inserted.all())
+    count = select(func.count()).select_from(added).scalar_subquery()
+    first = select(added.c.channel_id).order_by(added.c.position).limit(MOST_NAMED).scalar_subquery()
+    row = (await session.execute(select(count, func.array(first, type_=ARRAY(Uuid))))).one()
+    return Moved(count=row[0], first=row[1])
 
 
 async def append_combination(
     session: AsyncSession, batch_id: BatchId, combination: Combination, batch_ids: Sequence[BatchId]
-) -> int:
-    """Fill a batch from others, in the order of the first of them that has each channel; how many came in."""
+) -> Moved:
+    """Fill a batch from others, in the order of the first of them that has each channel."""
     first, *others = batch_ids
     if combination is Combination.UNION:
         return await _append_from(session, _select_union(batch_id, batch_ids))
@@ -100,16 +122,20 @@ def _is_also_in(batch_ids: Sequence[BatchId]) -> ColumnElement[bool]:
     return exists().where(other.batch_id.in_(batch_ids), other.channel_id == BatchChannel.channel_id)
 
 
-async def remove_channels(session: AsyncSession, batch_id: BatchId, channels: Sequence[ChannelId]) -> int:
-    """Take channels out of a batch; how many were in it."""
-    wanted = any_(literal(list(channels), ARRAY(Uuid)))
-    removed = await session.execute(
-        delete_from(BatchChannel)
-        .where(BatchChannel.batch_id == batch_id, BatchChannel.channel_id == wanted)
-        .returning(BatchChannel.channel_id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(removed.all())
+async def remove_channels(session: AsyncSession, batch_id: BatchId, channels: Sequence[ChannelId]) -> Moved:
+    """Take channels out of a batch; those that were in it."""
+    moved = Moved()
+    for start in range(0, len(channels), _CHUNK):
+        wanted = any_(literal(list(channels[start : start + _CHUNK]), ARRAY(Uuid)))
+        removed = await session.scalars(
+            delete_from(BatchChannel)
+            .where(BatchChannel.batch_id == batch_id, BatchChannel.channel_id == wanted)
+            .returning(BatchChannel.channel_id)
+            .execution_options(synchronize_session=False)
+        )
+        gone = [ChannelId(channel_id) for channel_id in removed]
+        moved += Moved(count=len(gone), first=gone)
+    return moved
 
 
 async def lock_batch(session: AsyncSession, batch_id: BatchId) -> Batch | None:
@@ -138,8 +164,14 @@ async def lock_expanding_campaigns(session: AsyncSession, batch_id: BatchId) -> 
 
 async def list_campaign_names(session: AsyncSession, batch_id: BatchId, limit: int) -> list[str]:
     """The newest campaigns that were made with a batch."""
-    query = select(Campaign.name).where(Campaign.batch_id == batch_id)
+    query = select(Campaign.name).where(Campaign.batch_id == batch_id, Campaign.deleted_at.is_(None))
     return list(await session.scalars(query.order_by(Campaign.created_at.desc(), Campaign.id).limit(limit)))
+
+
+async def is_being_freed(session: AsyncSession, batch_id: BatchId) -> bool:
+    """Whether a deleted campaign of which messages are left still needs the batch."""
+    query = select(Campaign.id).where(Campaign.batch_id == batch_id, Campaign.deleted_at.is_not(None))
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def delete_batch(session: AsyncSession, batch_id: BatchId) -> None:
@@ -240,13 +272,12 @@ async def count_batch_channels(session: AsyncSession, batch_id: BatchId) -> int:
 
 async def count_members(session: AsyncSession, batch_id: BatchId, channels: Sequence[ChannelId]) -> int:
     """How many of the channels are in a batch."""
-    query = (
-        select(func.count())
-        .select_from(BatchChannel)
-        .where(BatchChannel.batch_id == batch_id)
-        .where(BatchChannel.channel_id == any_(literal(list(channels), ARRAY(Uuid))))
-    )
-    return await session.scalar(query) or 0
+    query = select(func.count()).select_from(BatchChannel).where(BatchChannel.batch_id == batch_id)
+    count = 0
+    for start in range(0, len(channels), _CHUNK):
+        wanted = any_(literal(list(channels[start : start + _CHUNK]), ARRAY(Uuid)))
+        count += await session.scalar(query.where(BatchChannel.channel_id == wanted)) or 0
+    return count
 
 
 async def count_deleted_channels(session: AsyncSession, batch_id: BatchId) -> int:

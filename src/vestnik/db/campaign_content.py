@@ -1,41 +1,59 @@
 """What campaigns keep of their templates."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.content import FrozenContent, frozen_to_json, read_content, read_parse_mode
+from vestnik.content import (
+    FrozenContent,
+    frozen_from_json,
+    frozen_to_json,
+    read_content,
+    read_parse_mode,
+)
+from vestnik.db.media import describe_file, share_media
+from vestnik.db.media_intake import ReceivedMedia, keep_media
 from vestnik.db.models import Campaign, Template
-from vestnik.domain.errors import InvalidInputError
-from vestnik.domain.ids import CampaignId
+from vestnik.domain.actors import Actor
+from vestnik.domain.ids import CampaignId, MediaId
+from vestnik.domain.media import MediaFile, check_media
 
 
-def freeze_content(template: Template) -> dict[str, Any]:
-    """The copy of a template that a campaign keeps.
+async def freeze_content(session: AsyncSession, template: Template) -> dict[str, Any]:
+    """The copy of a template that a campaign keeps; its file is not deleted before the transaction ends.
 
-    Raises InvalidInputError for media, which are not delivered yet: a text without its picture is another post.
+    Raises InvalidInputError.
     """
-    if template.media_url is not None:
-        raise InvalidInputError(
-            f"template '{template.name}' has a {template.media_type}, and this version delivers text only; take the "
-            "media out of the template or choose another one",
-            field="template",
-        )
-    return frozen_to_json(read_template(template, field="template"))
+    return frozen_to_json(await read_template(session, template, field="template"))
 
 
-def read_template(template: Template, *, field: str) -> FrozenContent:
-    """The template as it would be frozen now, its media aside. Raises InvalidInputError, which names `field`."""
-    mode = read_parse_mode(template.parse_mode)
-    return read_content(template.content, mode, link_preview=template.link_preview, field=field)
+async def read_template(session: AsyncSession, template: Template, *, field: str) -> FrozenContent:
+    """The template as it would be frozen now. Raises InvalidInputError, which names `field`."""
+    return read_content(
+        template.content,
+        read_parse_mode(template.parse_mode),
+        link_preview=template.link_preview,
+        files=await _list_files(session, template),
+        address=None if template.media_url is None else check_media(template.media_type, template.media_url),
+        field=field,
+    )
+
+
+async def _list_files(session: AsyncSession, template: Template) -> tuple[MediaFile, ...]:
+    if template.media_id is None:
+        return ()
+    media = await share_media(session, MediaId(template.media_id))
+    assert media is not None, "a foreign key holds it"
+    return (describe_file(media),)
 
 
 async def lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campaign | None:
     """The campaign as it is now, its row locked; None if there is none."""
     return await session.scalar(
         select(Campaign)
-        .where(Campaign.id == campaign_id)
+        .where(Campaign.id == campaign_id, Campaign.deleted_at.is_(None))
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
@@ -47,3 +65,20 @@ async def store_content(session: AsyncSession, campaign: Campaign, content: Froz
     campaign.revision += 1
     campaign.updated_at = func.clock_timestamp()
     await session.flush()
+
+
+async def store_fetched(
+    session: AsyncSession, campaign_id: CampaignId, wanted: FrozenContent, received: ReceivedMedia
+) -> FrozenContent | None:
+    """Put a fetched file into what a campaign posts, without a new revision: nobody changed anything.
+
+    None if that is not `wanted` any more: it was corrected meanwhile, or the campaign is gone.
+    """
+    campaign = await lock_campaign(session, campaign_id)
+    if campaign is None or campaign.content is None or frozen_from_json(campaign.content) != wanted:
+        return None
+    media, _ = await keep_media(session, Actor.system("engine"), received)
+    found = replace(wanted, files=(describe_file(media),), address=None)
+    campaign.content = frozen_to_json(found)
+    await session.flush()
+    return found

@@ -84,6 +84,7 @@ class CampaignFilter:
     statuses: Sequence[CampaignStatus] = ()
     mode: Mode | None = None
     account_id: AccountId | None = None
+    batch_id: BatchId | None = None
     search: str | None = None
 
 
@@ -162,6 +163,7 @@ def _select_records() -> Select[*tuple[Any, ...]]:
             & (hold.scope == HoldScope.SEND)
             & (hold.until > func.clock_timestamp()),
         )
+        .where(Campaign.deleted_at.is_(None))
         .execution_options(populate_existing=True)
     )
 
@@ -246,7 +248,9 @@ async def get_outline(
     session: AsyncSession, campaign_id: CampaignId
 ) -> Row[UUID, str, datetime | None] | None:
     """account_id, mode and purged_at: what decides how its jobs are read; None when there is no such campaign."""
-    query = select(Campaign.account_id, Campaign.mode, Campaign.purged_at).where(Campaign.id == campaign_id)
+    query = select(Campaign.account_id, Campaign.mode, Campaign.purged_at).where(
+        Campaign.id == campaign_id, Campaign.deleted_at.is_(None)
+    )
     return (await session.execute(query)).one_or_none()
 
 
@@ -267,6 +271,8 @@ async def list_campaigns(
         query = query.where(Campaign.mode == wanted.mode)
     if wanted.account_id is not None:
         query = query.where(Campaign.account_id == wanted.account_id)
+    if wanted.batch_id is not None:
+        query = query.where(Campaign.batch_id == wanted.batch_id)
     if wanted.search:
         query = query.where(Campaign.name.icontains(wanted.search, autoescape=True))
     return [_build_record(row) for row in await session.execute(query)]
@@ -287,7 +293,7 @@ async def lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campa
     """The campaign as it is now, with its row locked against every other change."""
     return await session.scalar(
         select(Campaign)
-        .where(Campaign.id == campaign_id)
+        .where(Campaign.id == campaign_id, Campaign.deleted_at.is_(None))
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
@@ -310,17 +316,25 @@ async def delete_campaign(session: AsyncSession, campaign_id: CampaignId) -> Non
     await session.execute(delete(Campaign).where(Campaign.id == campaign_id))
 
 
+async def list_deleted_campaigns(session: AsyncSession, *, limit: int) -> list[CampaignId]:
+    """Deleted campaigns of which messages are left."""
+    query = select(Campaign.id).where(Campaign.deleted_at.is_not(None)).order_by(Campaign.id).limit(limit)
+    return [CampaignId(campaign_id) for campaign_id in await session.scalars(query)]
+
+
 async def find_campaign_ids(session: AsyncSession, name: str, *, limit: int) -> list[CampaignId]:
     """Ids of the campaigns of that name, the newest first: names are not unique."""
-    query = select(Campaign.id).where(Campaign.name == name)
+    query = select(Campaign.id).where(Campaign.name == name, Campaign.deleted_at.is_(None))
     ids = await session.scalars(query.order_by(Campaign.created_at.desc(), Campaign.id.desc()).limit(limit))
     return [CampaignId(campaign_id) for campaign_id in ids]
 
 
 async def list_campaign_names(session: AsyncSession, *, limit: int) -> list[str]:
     """Names of the newest campaigns."""
-    query = select(Campaign.name).order_by(Campaign.created_at.desc(), Campaign.id.desc())
-    return list(await session.scalars(query.limit(limit)))
+    query = select(Campaign.name).where(Campaign.deleted_at.is_(None))
+    return list(
+        await session.scalars(query.order_by(Campaign.created_at.desc(), Campaign.id.desc()).limit(limit))
+    )
 
 
 async def count_failures(session: AsyncSession, campaign_id: CampaignId) -> dict[str, int]:

@@ -6,10 +6,12 @@ different indexes, each is asked on its own: together they would be looked for i
 """
 
 import heapq
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import product
+from itertools import islice, product
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -37,6 +39,14 @@ from vestnik.domain.ids import BatchId, ChannelId
 from vestnik.domain.states import AccountKind
 
 Sides = Sequence[ColumnElement[bool]]
+Place = tuple[datetime, UUID]
+"""Of a channel in lists: when it was made, and its id."""
+
+WINDOW: Final = 1_000
+"""Channels looked through in one statement for active ones: some 10 ms."""
+LOOK_FOR_SECONDS: Final = 0.04
+"""After that a page is handed out as it is, and the next one goes on from there."""
+_place = tuple_(Channel.created_at, Channel.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,11 +69,20 @@ class ChannelRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelPart:
+    """Some channels; there may be more beyond `next_before`, or none if it is None."""
+
+    records: Sequence[ChannelRecord]
+    next_before: Place | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PeerRecord:
     """What one account knows of a channel."""
 
     peer: ChannelPeer
     account_name: str
+    account_kind: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,29 +163,78 @@ def _narrow(query: Select[Channel], wanted: ChannelFilter) -> Select[Channel]:
 
 
 def select_page(
-    wanted: ChannelFilter, *, limit: int, before: tuple[datetime, UUID] | None
+    wanted: ChannelFilter, *, limit: int, before: Place | None, back_to: Place | None = None
 ) -> list[Select[Channel]]:
-    """The queries whose rows, put together by age, are a page."""
+    """The queries whose rows, put together by age, are a page; `back_to` is the oldest one that is looked at."""
     query = _narrow(select(Channel), wanted)
     if before is not None:
-        query = query.where(tuple_(Channel.created_at, Channel.id) < before)
+        query = query.where(_place < before)
+    if back_to is not None:
+        query = query.where(_place >= back_to)
     query = query.order_by(Channel.created_at.desc(), Channel.id.desc()).limit(limit)
     return [query.where(side) for side in _list_sides(wanted)]
 
 
+def select_window_end(before: Place | None) -> Select[datetime, UUID]:
+    """The last of the next channels that are worth looking at for active ones; nothing when there are fewer."""
+    query = select(Channel.created_at, Channel.id).where(Channel.deleted_at.is_(None), Channel.is_active)
+    if before is not None:
+        query = query.where(_place < before)
+    # The offset is that of the window, whatever page it belongs to.
+    return query.order_by(Channel.created_at.desc(), Channel.id.desc()).offset(WINDOW - 1).limit(1)
+
+
 async def list_channels(
+    session: AsyncSession, wanted: ChannelFilter = ANY, *, limit: int, before: Place | None = None
+) -> ChannelPart:
+    """The newest first; a part may be short or empty and still have a `next_before`."""
+    if wanted == ChannelFilter(active=True):  # anything else leaves few to look at
+        channels, next_before = await _look_through(session, wanted, limit + 1, before)
+    else:
+        channels, next_before = await _find(session, wanted, limit + 1, before), None
+    if len(channels) > limit:
+        channels, next_before = channels[:limit], _find_place(channels[limit - 1])
+    return ChannelPart(records=await _add_inactivity(session, channels), next_before=next_before)
+
+
+def _find_place(channel: Channel) -> Place:
+    return channel.created_at, channel.id
+
+
+async def _find(
     session: AsyncSession,
-    wanted: ChannelFilter = ANY,
-    *,
+    wanted: ChannelFilter,
     limit: int,
-    before: tuple[datetime, UUID] | None = None,
-) -> list[ChannelRecord]:
-    """The newest first; `before` is creation and id of the last one of the page before."""
-    parts = [
-        (await session.scalars(query)).all() for query in select_page(wanted, limit=limit, before=before)
-    ]
-    channels = heapq.merge(*parts, key=lambda channel: (channel.created_at, channel.id), reverse=True)
-    return await _add_inactivity(session, list(channels)[:limit])
+    before: Place | None,
+    back_to: Place | None = None,
+) -> list[Channel]:
+    queries = select_page(wanted, limit=limit, before=before, back_to=back_to)
+    parts = [(await session.scalars(query)).all() for query in queries]
+    return list(islice(heapq.merge(*parts, key=_find_place, reverse=True), limit))
+
+
+async def _look_through(
+    session: AsyncSession, wanted: ChannelFilter, limit: int, before: Place | None
+) -> tuple[list[Channel], Place | None]:
+    """Channels found by looking at them in their order, and where to go on; None at the end."""
+    await _prefer_lookups(session)
+    started_at = time.monotonic()
+    found: list[Channel] = []
+    while True:
+        row = (await session.execute(select_window_end(before))).one_or_none()
+        end: Place | None = None if row is None else (row[0], row[1])
+        found += await _find(session, wanted, limit - len(found), before, end)
+        if len(found) == limit or end is None:
+            return found, None
+        if time.monotonic() - started_at > LOOK_FOR_SECONDS:
+            return found, end
+        before = end
+
+
+async def _prefer_lookups(session: AsyncSession) -> None:
+    """For the rest of the transaction: what accounts know of some thousand channels, not of all that there are."""
+    settings = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
+    await session.execute(select(*(func.set_config(name, "off", True) for name in settings)))
 
 
 async def get_channel(session: AsyncSession, channel_id: ChannelId) -> ChannelRecord | None:
@@ -199,13 +267,13 @@ async def list_members(
 async def list_peers(session: AsyncSession, channel_id: ChannelId) -> list[PeerRecord]:
     """What each account knows of a channel."""
     query = (
-        select(ChannelPeer, Account.name)
+        select(ChannelPeer, Account.name, Account.kind)
         .join(Account, Account.id == ChannelPeer.account_id)
         .where(ChannelPeer.channel_id == channel_id)
         .order_by(Account.name)
     )
     rows = await session.execute(query.execution_options(populate_existing=True))
-    return [PeerRecord(peer=peer, account_name=name) for peer, name in rows]
+    return [PeerRecord(peer=peer, account_name=name, account_kind=kind) for peer, name, kind in rows]
 
 
 async def _add_inactivity(session: AsyncSession, channels: Sequence[Channel]) -> list[ChannelRecord]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,11 +25,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from vestnik.db.models import Batch, BatchChannel, Campaign, Channel, ChannelPeer, Job
+from vestnik.domain.audit import MOST_NAMED
 from vestnik.domain.channels import ChannelName
 from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.states import CampaignStatus, JobStatus
 
-_CHUNK = 5000
+Item = TypeVar("Item")
+
+_CHUNK = 2000
+"""Channels in one statement: the process makes its parameters and reads its rows in some 20 ms, and does nothing
+else meanwhile."""
 _IMPORT_LOCK = 0x7665_6368  # any number, as long as every version of Vestnik uses the same
 _ACTIVE: Final[dict[str, Any]] = {
     "is_active": True,
@@ -48,6 +54,8 @@ class StoredChannels:
     inserted: int
     revived: int
     existing: int
+    first_new: tuple[str, ...] = ()
+    """The first of those that were inserted or revived."""
 
 
 async def lock_names(session: AsyncSession) -> None:
@@ -68,10 +76,11 @@ async def store_channels(
     """
     await lock_names(session)
     ids: list[ChannelId] = []
+    first_new: list[str] = []
     inserted = revived = 0
-    for start in range(0, len(names), _CHUNK):
-        chunk = names[start : start + _CHUNK]
+    for chunk in _split(names):
         known = await _find_ids(session, chunk)
+        first_new += map(str, islice(_without(chunk, known), MOST_NAMED - len(first_new)))
         revived += await _revive(session, _without(chunk, known))
         if revived:
             known = await _find_ids(session, chunk)
@@ -79,15 +88,19 @@ async def store_channels(
         known = await _find_ids(session, chunk)
         ids += [known[name.key] for name in chunk]
     return StoredChannels(
-        ids=tuple(ids), inserted=inserted, revived=revived, existing=len(names) - inserted - revived
+        ids=tuple(ids),
+        inserted=inserted,
+        revived=revived,
+        existing=len(names) - inserted - revived,
+        first_new=tuple(first_new),
     )
 
 
 async def find_known(session: AsyncSession, names: Sequence[ChannelName]) -> dict[str, ChannelId]:
     """Ids by key of those that exist and are not deleted, of however many names."""
     known: dict[str, ChannelId] = {}
-    for start in range(0, len(names), _CHUNK):
-        known |= await _find_ids(session, names[start : start + _CHUNK])
+    for chunk in _split(names):
+        known |= await _find_ids(session, chunk)
     return known
 
 
@@ -187,12 +200,14 @@ async def lock_channel(
 
 async def _lock_peers(session: AsyncSession, channel_ids: Sequence[UUID]) -> None:
     # In the order in which results are recorded.
-    await session.execute(
+    locked = (
         select(ChannelPeer.channel_id)
         .where(_is_one_of(ChannelPeer.channel_id, channel_ids))
         .order_by(ChannelPeer.channel_id, ChannelPeer.account_id)
         .with_for_update(key_share=True)
+        .subquery()
     )
+    await session.execute(select(func.count()).select_from(locked))
 
 
 def _is_one_of(column: InstrumentedAttribute[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
@@ -239,9 +254,22 @@ async def forget_addresses(session: AsyncSession, channel_id: ChannelId) -> None
     )
 
 
-async def reactivate_channels(session: AsyncSession, channel_ids: Sequence[UUID]) -> int:
-    """Make channels active, for all accounts; how many were not, for at least one of them."""
-    await _lock_peers(session, channel_ids)
+async def reactivate_channels(session: AsyncSession, channel_ids: Sequence[UUID]) -> list[ChannelId]:
+    """Make channels active, for all accounts; those that were not, for at least one of them."""
+    chunks = _split(sorted(channel_ids))
+    for chunk in chunks:  # all of them before any channel, as results are recorded
+        await _lock_peers(session, chunk)
+    changed: list[ChannelId] = []
+    for chunk in chunks:
+        changed += await _reactivate(session, chunk)
+    return changed
+
+
+def _split(items: Sequence[Item]) -> list[Sequence[Item]]:
+    return [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+
+
+async def _reactivate(session: AsyncSession, channel_ids: Sequence[UUID]) -> list[ChannelId]:
     stopped = select(ChannelPeer.channel_id).where(
         _is_one_of(ChannelPeer.channel_id, channel_ids), ~ChannelPeer.is_active
     )
@@ -260,11 +288,20 @@ async def reactivate_channels(session: AsyncSession, channel_ids: Sequence[UUID]
         .values({**_ACTIVE, **_CHANGED})
         .execution_options(synchronize_session=False)
     )
-    return len(changed)
+    return [ChannelId(channel_id) for channel_id in changed]
 
 
 async def find_missing(session: AsyncSession, channel_ids: Sequence[UUID], limit: int) -> list[UUID]:
     """The first of the ids that are no channel's, or a deleted one's."""
+    missing: list[UUID] = []
+    for chunk in _split(channel_ids):
+        missing += await _find_missing(session, chunk, limit - len(missing))
+        if len(missing) >= limit:
+            break
+    return missing
+
+
+async def _find_missing(session: AsyncSession, channel_ids: Sequence[UUID], limit: int) -> Sequence[UUID]:
     wanted = (
         func.unnest(literal(list(channel_ids), ARRAY(Uuid)))
         .table_valued("id", with_ordinality="place")
@@ -272,7 +309,18 @@ async def find_missing(session: AsyncSession, channel_ids: Sequence[UUID], limit
     )
     exists = select(Channel.id).where(Channel.id == wanted.c.id, Channel.deleted_at.is_(None)).exists()
     query = select(wanted.c.id).where(~exists).order_by(wanted.c.place).limit(limit)
-    return list(await session.scalars(query))
+    return (await session.scalars(query)).all()
+
+
+async def read_names(session: AsyncSession, channel_ids: Sequence[UUID]) -> list[str]:
+    """@name or id of each, in the given order, for as many as an audit entry names."""
+    wanted = list(channel_ids[:MOST_NAMED])
+    query = select(Channel.id, Channel.username, Channel.tg_id).where(_is_one_of(Channel.id, wanted))
+    names = {
+        channel_id: str(ChannelName(username=username, tg_id=None if username else tg_id))
+        for channel_id, username, tg_id in await session.execute(query)
+    }
+    return [names[channel_id] for channel_id in wanted if channel_id in names]
 
 
 # -- deletion -----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.leases import Lease
 from vestnik.db.ledger import FAILURES_TO_DEACTIVATE
-from vestnik.db.models import AccountCommand, Channel, ChannelPeer
+from vestnik.db.models import Account, AccountCommand, Channel, ChannelPeer
 from vestnik.db.statements import StatementRunner, clean_text, load_statement
 from vestnik.domain.channels import ChannelName
 from vestnik.domain.commands import MOST_CLAIMS, SETTLE_FOR, CommandKind, CommandResult
@@ -229,6 +229,32 @@ async def list_commands(
         .execution_options(populate_existing=True)
     )
     return [(command, channel, bool(is_late)) for command, channel, is_late in rows]
+
+
+async def list_request(
+    session: AsyncSession, command_id: CommandId
+) -> tuple[Account, list[CommandId]] | None:
+    """Whose command it is, and all that were asked for with the same key, as they were made; None without it."""
+    row = (
+        await session.execute(
+            select(Account, AccountCommand.idempotency_key)
+            .join(AccountCommand, AccountCommand.account_id == Account.id)
+            .where(AccountCommand.id == command_id, AccountCommand.kind == CommandKind.SEND)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.idempotency_key is None:
+        return row.Account, [command_id]
+    ids = await session.scalars(
+        select(AccountCommand.id)
+        .where(
+            AccountCommand.account_id == row.Account.id,
+            AccountCommand.idempotency_key == row.idempotency_key,
+        )
+        .order_by(AccountCommand.created_at, AccountCommand.id)
+    )
+    return row.Account, [CommandId(found) for found in ids]
 
 
 async def settle_commands(session: AsyncSession, account_id: AccountId) -> None:

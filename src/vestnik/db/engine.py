@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import psycopg
-from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy import URL, Engine, event, func, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from vestnik.domain.errors import ConfigurationError, DatabaseUnavailableError
+from vestnik.domain.errors import BusyError, ConfigurationError, DatabaseUnavailableError
 
 CONNECT_ARGS = {
     "connect_timeout": 5,
@@ -92,6 +92,23 @@ def hang_up(engine: AsyncEngine) -> None:
             copy.shutdown(socket.SHUT_RDWR)
 
 
+async def is_answering(engine: AsyncEngine) -> bool:
+    """Whether the database answers at all, asked on a connection outside the pool, which may be in use.
+
+    A refusal (too many connections) is an answer too. The caller limits how long it is waited for.
+    """
+    _, parameters = engine.dialect.create_connect_args(engine.url)
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            **{**parameters, **CONNECT_ARGS}, autocommit=True
+        ) as connection:
+            await connection.execute("SELECT 1")
+    except psycopg.Error as exc:
+        # Of a refused connection libpq hands on the words alone.
+        return exc.sqlstate is not None or "FATAL" in str(exc)
+    return True
+
+
 @asynccontextmanager
 async def open_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection of the pool, which gets it back even if the caller is cancelled while it takes it.
@@ -131,15 +148,25 @@ async def close_engine(engine: AsyncEngine) -> None:
 async def open_session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
-    Raises DatabaseUnavailableError when PostgreSQL cannot be reached.
+    Raises DatabaseUnavailableError when PostgreSQL cannot be reached, BusyError where `limit_lock_wait` was called
+    and a lock was not to be had.
     """
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
             yield session
     except UNAVAILABLE as exc:
+        if isinstance(exc.orig, psycopg.errors.LockNotAvailable):
+            raise BusyError(
+                "another request or a worker is changing this right now; try again in a moment"
+            ) from exc
         raise wrap_database_error(exc) from exc
     except PoolTimeoutError as exc:
         raise DatabaseUnavailableError("PostgreSQL does not answer: all connections are waiting") from exc
+
+
+async def limit_lock_wait(session: AsyncSession, seconds: float) -> None:
+    """For the rest of the transaction."""
+    await session.execute(select(func.set_config("lock_timeout", f"{seconds * 1000:.0f}", True)))
 
 
 def wrap_database_error(exc: SQLAlchemyError) -> DatabaseUnavailableError:

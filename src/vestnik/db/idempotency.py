@@ -1,6 +1,7 @@
 """Answers of requests that may be repeated, each kept in the transaction of the request itself."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,11 +15,12 @@ KEPT_FOR = timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptAnswer:
-    """What was asked, as a SHA-256, and what was answered."""
+    """What was asked, as a SHA-256, and what was answered; `headers` are those that belong to the answer alone."""
 
     digest: bytes
     status: int
     body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def claim_key(session: AsyncSession, user_id: UUID, key: str) -> KeptAnswer | None:
@@ -34,7 +36,9 @@ async def claim_key(session: AsyncSession, user_id: UUID, key: str) -> KeptAnswe
             IdempotencyKey.created_at > func.now() - KEPT_FOR,
         )
     )
-    return None if row is None else KeptAnswer(digest=row.request_digest, status=row.status, body=row.body)
+    if row is None:
+        return None
+    return KeptAnswer(digest=row.request_digest, status=row.status, body=row.body, headers=row.headers)
 
 
 async def store_answer(session: AsyncSession, user_id: UUID, key: str, answer: KeptAnswer) -> None:
@@ -44,7 +48,12 @@ async def store_answer(session: AsyncSession, user_id: UUID, key: str, answer: K
     )
     await session.execute(
         insert(IdempotencyKey).values(
-            user_id=user_id, key=key, request_digest=answer.digest, status=answer.status, body=answer.body
+            user_id=user_id,
+            key=key,
+            request_digest=answer.digest,
+            status=answer.status,
+            headers=dict(answer.headers),
+            body=answer.body,
         )
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -31,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from vestnik.domain.media import MediaType
 from vestnik.domain.states import (
     AccountKind,
     AccountState,
@@ -144,6 +146,7 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     request_digest: Mapped[bytes] = mapped_column(LargeBinary)
     status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     body: Mapped[str]
     created_at: Mapped[datetime] = _now()
 
@@ -193,6 +196,8 @@ class Account(Base):
     from unchanged ones."""
     tg_user_id: Mapped[int | None] = mapped_column(BigInteger)
     tg_name: Mapped[str | None]
+    revision: Mapped[int] = _revision()
+    """Raised with what a person may edit, not with what the engine notes."""
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
 
@@ -293,6 +298,14 @@ class Channel(Base):
         ),
         Index("channels_created_at_idx", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
         Index(
+            "channels_active_idx",
+            "created_at",
+            "id",
+            postgresql_where=text("deleted_at IS NULL AND is_active"),
+        ),
+        # An import looks in it, part by part, for those that come back.
+        Index("channels_deleted_idx", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
             "channels_inactive_idx",
             "created_at",
             "id",
@@ -367,13 +380,58 @@ class BatchChannel(Base):
     position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
 
 
+class Media(Base):
+    """A stored file; its bytes are in the media store, by `sha256`."""
+
+    __tablename__ = "media"
+    __table_args__ = (
+        CheckConstraint(_one_of("kind", MediaType), name="kind"),
+        CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+        CheckConstraint("size > 0", name="size"),
+        # The same file again is the same row; the digest first, by which it is asked whether the bytes are needed.
+        UniqueConstraint("sha256", "kind", "name"),
+        Index("media_created_at_idx", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    size: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str]
+    mime_type: Mapped[str]
+    name: Mapped[str]
+    """As it came, without its folder; readers of a document see it."""
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    duration: Mapped[float | None] = mapped_column(Double)
+    """Seconds."""
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = _now()
+
+
+class AccountMedia(Base):
+    """A file as Telegram has it from one account: uploaded once, posted many times."""
+
+    __tablename__ = "account_media"
+    __table_args__ = (Index("account_media_media_id_idx", "media_id"),)
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    media_id: Mapped[UUID] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True)
+    is_photo: Mapped[bool]
+    file_id: Mapped[int] = mapped_column(BigInteger)
+    access_hash: Mapped[int] = mapped_column(BigInteger)
+    file_reference: Mapped[bytes] = mapped_column(LargeBinary)
+    uploaded_at: Mapped[datetime] = _now()
+
+
 class Template(Base):
     """What is posted, before a campaign freezes it."""
 
     __tablename__ = "templates"
     __table_args__ = (
         CheckConstraint("parse_mode IN ('HTML', 'MARKDOWN')", name="parse_mode"),
-        CheckConstraint("(media_type IS NULL) = (media_url IS NULL)", name="media"),
+        CheckConstraint("(media_type IS NULL) = (media_url IS NULL AND media_id IS NULL)", name="media"),
+        CheckConstraint("media_url IS NULL OR media_id IS NULL", name="media_source"),
+        Index("templates_media_id_idx", "media_id", postgresql_where=text("media_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -384,6 +442,7 @@ class Template(Base):
     link_preview: Mapped[bool] = mapped_column(server_default=text("true"))
     media_type: Mapped[str | None]
     media_url: Mapped[str | None]
+    media_id: Mapped[UUID | None] = mapped_column(ForeignKey("media.id", ondelete="RESTRICT"))
     revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
@@ -414,6 +473,7 @@ class Campaign(Base):
             "id",
             postgresql_where=text("status IN ('CANCELLED', 'FAILED') AND ended_at IS NULL"),
         ),
+        Index("campaigns_deleted_idx", "id", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -444,6 +504,8 @@ class Campaign(Base):
     ended_at: Mapped[datetime | None]
     """When the last job left the queue; of a large campaign a while after it was cancelled."""
     purged_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    """Nobody sees it any more; the row goes once a worker has deleted its jobs in parts."""
     revision: Mapped[int] = mapped_column(server_default="1")
     """Changes only when a person changes the campaign."""
     created_at: Mapped[datetime] = _now()
@@ -480,6 +542,22 @@ class CampaignProgress(Base):
     """Posts in that minute."""
     previous_minute_sent: Mapped[int] = mapped_column(server_default="0")
     """Posts in the minute before it."""
+
+
+class CampaignMinute(Base):
+    """Posts of a campaign in a minute that is over; a trigger of `campaign_progress` writes it."""
+
+    __tablename__ = "campaign_minutes"
+    __table_args__ = (
+        CheckConstraint("sent > 0", name="sent"),
+        Index("campaign_minutes_minute_idx", "minute"),
+    )
+
+    campaign_id: Mapped[UUID] = mapped_column(
+        ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True
+    )
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    sent: Mapped[int]
 
 
 class WorkerProcess(Base):

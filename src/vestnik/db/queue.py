@@ -76,13 +76,16 @@ async def sum_jobs(session: AsyncSession) -> JobSums:
     """All campaigns' counters."""
     names = ("total", "queued", "sending", "sent", "failed", "cancelled")
     columns = (func.coalesce(func.sum(getattr(CampaignProgress, name)), 0).label(name) for name in names)
-    row = (await session.execute(select(*columns))).one()
+    query = select(*columns).join(Campaign, Campaign.id == CampaignProgress.campaign_id)
+    row = (await session.execute(query.where(Campaign.deleted_at.is_(None)))).one()
     return JobSums(**{name: int(getattr(row, name)) for name in names})
 
 
 async def count_campaigns(session: AsyncSession) -> dict[CampaignStatus, int]:
     """Campaigns by stored status."""
-    rows = await session.execute(select(Campaign.status, func.count()).group_by(Campaign.status))
+    rows = await session.execute(
+        select(Campaign.status, func.count()).where(Campaign.deleted_at.is_(None)).group_by(Campaign.status)
+    )
     return {CampaignStatus(status): count for status, count in rows}
 
 

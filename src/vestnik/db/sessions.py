@@ -1,11 +1,12 @@
 """Signed-in browsers: found by the hash of their cookie."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.models import Session, User
@@ -45,12 +46,7 @@ async def find_session_owner(session: AsyncSession, token_hash: bytes) -> Sessio
                 (Session.last_seen_at < now - SEEN_AGAIN_AFTER).label("is_visit_news"),
             )
             .join(User, User.id == Session.user_id)
-            .where(
-                Session.token_hash == token_hash,
-                Session.expires_at > now,
-                Session.last_seen_at > now - IDLE_LIMIT,
-                User.is_active,
-            )
+            .where(Session.token_hash == token_hash, *_list_conditions())
         )
     ).one_or_none()
     if row is None:
@@ -64,6 +60,28 @@ async def find_session_owner(session: AsyncSession, token_hash: bytes) -> Sessio
         role=Role(row.role),
         must_change_password=row.must_change_password,
     )
+
+
+async def list_good_sessions(session: AsyncSession, ids: Collection[UUID]) -> set[UUID]:
+    """Those that are good now, and whose owner need not change his password first. Notes that they were seen."""
+    now = func.clock_timestamp()
+    query = select(Session.id).join(User, User.id == Session.user_id)
+    conditions = (Session.id.in_(ids), User.must_change_password.is_(False), *_list_conditions())
+    found = set(await session.scalars(query.where(*conditions)))
+    if found:
+        is_news = Session.last_seen_at < now - SEEN_AGAIN_AFTER
+        await session.execute(update(Session).where(Session.id.in_(found), is_news).values(last_seen_at=now))
+    return found
+
+
+def _list_conditions() -> list[ColumnElement[bool]]:
+    """A session is good while these hold of it and its owner."""
+    now = func.clock_timestamp()
+    return [
+        Session.expires_at > now,
+        Session.last_seen_at > now - IDLE_LIMIT,
+        User.is_active.is_(True),
+    ]
 
 
 async def insert_session(session: AsyncSession, *, user_id: UUID, token_hash: bytes) -> UUID:

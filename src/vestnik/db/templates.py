@@ -80,10 +80,16 @@ async def list_using_campaigns(
     session: AsyncSession, template_id: TemplateId, *, limit: int
 ) -> tuple[list[str], int]:
     """Names of campaigns that use the template, the newest first, and how many there are in all."""
-    used = Campaign.template_id == template_id
+    used = (Campaign.template_id == template_id) & Campaign.deleted_at.is_(None)
     names = select(Campaign.name).where(used).order_by(Campaign.created_at.desc(), Campaign.id).limit(limit)
     count = await session.scalar(select(func.count()).select_from(Campaign).where(used))
     return list(await session.scalars(names)), count or 0
+
+
+async def is_being_freed(session: AsyncSession, template_id: TemplateId) -> bool:
+    """Whether a deleted campaign of which messages are left still needs the template."""
+    query = select(Campaign.id).where(Campaign.template_id == template_id, Campaign.deleted_at.is_not(None))
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def delete_template(session: AsyncSession, template: Template) -> None:

@@ -1,12 +1,12 @@
 """Personal API tokens: found by their hash, listed by their owner."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.models import ApiToken, User
@@ -46,12 +46,7 @@ async def find_token_owner(session: AsyncSession, token_hash: bytes) -> TokenOwn
                 func.coalesce(ApiToken.last_used_at < now - USED_AGAIN_AFTER, True).label("is_use_news"),
             )
             .join(User, User.id == ApiToken.user_id)
-            .where(
-                ApiToken.token_hash == token_hash,
-                ApiToken.revoked_at.is_(None),
-                or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now),
-                User.is_active,
-            )
+            .where(ApiToken.token_hash == token_hash, *_list_conditions())
         )
     ).one_or_none()
     if row is None:
@@ -66,6 +61,28 @@ async def find_token_owner(session: AsyncSession, token_hash: bytes) -> TokenOwn
         email=row.email,
         role=Role(row.role),
     )
+
+
+async def list_good_tokens(session: AsyncSession, ids: Collection[UUID]) -> set[UUID]:
+    """Those that are good now, as `find_token_owner` has it. Notes that they are used."""
+    now = func.clock_timestamp()
+    query = select(ApiToken.id).join(User, User.id == ApiToken.user_id)
+    found = set(await session.scalars(query.where(ApiToken.id.in_(ids), *_list_conditions())))
+    if found:
+        is_news = func.coalesce(ApiToken.last_used_at < now - USED_AGAIN_AFTER, True)
+        await session.execute(
+            update(ApiToken).where(ApiToken.id.in_(found), is_news).values(last_used_at=now)
+        )
+    return found
+
+
+def _list_conditions() -> list[ColumnElement[bool]]:
+    """A token is good while these hold of it and its owner."""
+    return [
+        ApiToken.revoked_at.is_(None),
+        or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.clock_timestamp()),
+        User.is_active.is_(True),
+    ]
 
 
 async def insert_token(

@@ -56,7 +56,7 @@ async def _begin(session: AsyncSession, campaign: Campaign) -> int:
     """Freeze the content and make the first jobs; how many."""
     with session.no_autoflush:  # RUNNING without content is refused
         template = await session.get_one(Template, campaign.template_id)
-    campaign.content = freeze_content(template)
+        campaign.content = await freeze_content(session, template)
     campaign.started_at = func.clock_timestamp()
     # Sorting a hundred thousand rows in memory instead of on disk; for this transaction alone.
     await session.execute(select(func.set_config("work_mem", "64MB", True)))
@@ -380,7 +380,7 @@ async def _changed_by_a_person(session: AsyncSession, campaign: Campaign) -> Non
 async def _lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campaign:
     campaign = await session.scalar(
         select(Campaign)
-        .where(Campaign.id == campaign_id)
+        .where(Campaign.id == campaign_id, Campaign.deleted_at.is_(None))
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )

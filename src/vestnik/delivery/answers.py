@@ -49,6 +49,10 @@ class AnswerJudge:
         self.note_posted()
         self._recorder.put(judge_success(job, message_ids))
 
+    def stop_campaign(self, campaign_id: CampaignId, error: TransportError) -> None:
+        """Its content can be posted nowhere, as was found out before any post."""
+        self._pause(campaign_id, error)
+
     def note_posted(self) -> None:
         """The account may post: refusals before this are not in a row any more."""
         self._banned_channels.clear()

@@ -1,11 +1,12 @@
 """What a lane keeps in memory of the campaigns that it delivers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from vestnik.db.ledger import ClaimedJob, RunningCampaign
 from vestnik.delivery.contents import CampaignContent
 from vestnik.domain.ids import CampaignId
+from vestnik.domain.media import MediaFile
 
 CURSOR_RESET_AFTER = 3.0
 """Seconds after which a claim that found too little looks at the rows again that earlier ones passed over: a held
@@ -29,6 +30,8 @@ class LaneCampaign:
     """Changes whenever a person changes the campaign; its content may be another one then."""
     queued: int
     is_expanded: bool
+    has_files: bool = True
+    """Whatever it posts beside text has been uploaded; nothing is claimed before."""
     needs_peers: bool = True
     """Addresses of its channels are still to be looked for; those that are known are claimed meanwhile."""
     needs_sweep: bool = False
@@ -41,7 +44,7 @@ class LaneCampaign:
 
     def is_claimable(self, now: float) -> bool:
         """Whether a claim could find something."""
-        return self.queued > 0 and now >= self.dry_until
+        return self.queued > 0 and now >= self.dry_until and self.has_files
 
     def note_claim(self, wanted: int, claimed: list[ClaimedJob], now: float) -> None:
         """Advance the cursor behind what was claimed; rest for a while if there was less than wanted."""
@@ -101,6 +104,15 @@ class CampaignBook(dict[CampaignId, LaneCampaign]):
             for campaign in self.values()
             if campaign.needs_sweep or campaign.needs_peers or not campaign.is_expanded
         ]
+
+    def list_files(self) -> Iterator[MediaFile]:
+        """What they post beside text."""
+        for campaign in self.values():
+            yield from campaign.content.frozen.files
+
+    def list_users(self, file: MediaFile) -> list[LaneCampaign]:
+        """Those that post a file."""
+        return [campaign for campaign in self.values() if file in campaign.content.frozen.files]
 
     def note_returned(self, counts: Iterable[tuple[CampaignId, int]]) -> None:
         """Jobs went back to the queue."""

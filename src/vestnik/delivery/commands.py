@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -18,6 +18,7 @@ from vestnik.delivery.failpoints import Failpoint, Failpoints
 from vestnik.delivery.gate import Gate
 from vestnik.delivery.recorder import Recorder
 from vestnik.delivery.sending import UnsettledError, send_once
+from vestnik.delivery.uploads import FileUploader, Refusal, as_refresh
 from vestnik.domain.commands import (
     SETTLE_FOR,
     CommandResult,
@@ -33,6 +34,7 @@ from vestnik.domain.errors import (
     InvalidInputError,
     SecretError,
 )
+from vestnik.domain.media import MediaFile
 from vestnik.domain.outcomes import CONTENT_UNRENDERABLE
 from vestnik.domain.pacing import Schedule
 from vestnik.domain.sealing import Unsealer
@@ -67,6 +69,7 @@ class CommandDesk:
         transport: Callable[[], Transport | None],
         recorder: Recorder,
         judge: AnswerJudge,
+        uploader: FileUploader,
         failpoints: Failpoints,
     ) -> None:
         self._ledger = ledger
@@ -76,8 +79,11 @@ class CommandDesk:
         self._transport = transport
         self._recorder = recorder
         self._judge = judge
+        self._uploader = uploader
         self._failpoints = failpoints
         self._waiting: deque[_OpenCommand] = deque()
+        self._parked: list[_OpenCommand] = []
+        """Those whose files are being uploaded."""
         self._claim: asyncio.Task[None] | None = None
         self._is_asked = False
         self.on_change: Callable[[], None] = lambda: None
@@ -91,7 +97,7 @@ class CommandDesk:
     @property
     def is_busy(self) -> bool:
         """Whether something is claimed or being claimed."""
-        return self._is_claiming or bool(self._waiting)
+        return self._is_claiming or bool(self._waiting) or bool(self._parked)
 
     @property
     def _is_claiming(self) -> bool:
@@ -154,9 +160,37 @@ class CommandDesk:
             except InvalidInputError as exc:
                 self._record(refuse_command(command, CONTENT_UNRENDERABLE, exc.message))
                 continue
-            self._waiting.append(_OpenCommand(claimed=command, content=content))
+            opened = _OpenCommand(claimed=command, content=content)
+            if self._uploader.are_ready(content.files):
+                self._waiting.append(opened)
+            else:
+                self._parked.append(opened)
+                self._uploader.ask()
         if not self._gate.is_open():
             self.drop()
+
+    def list_files(self) -> Iterator[MediaFile]:
+        """What has to be uploaded for commands that wait for it."""
+        for command in self._parked:
+            yield from command.content.files
+
+    def note_files_changed(self) -> None:
+        """Give back what waited for files that are ready now: the next claim posts it, if it is not too late."""
+        parked, self._parked = self._parked, []
+        for command in parked:
+            if self._uploader.are_ready(command.content.files):
+                self._give_back(command.claimed)
+            else:
+                self._parked.append(command)
+
+    def refuse_file(self, file: MediaFile, error: TransportError) -> None:
+        """End what waited for a file that cannot be uploaded."""
+        parked, self._parked = self._parked, []
+        for command in parked:
+            if file in command.content.files:
+                self._record(refuse_command(command.claimed, error.name, error.message))
+            else:
+                self._parked.append(command)
 
     def post_next(self, transport: Transport) -> Coroutine[None, None, None]:
         """The post of the command that waits longest; its slot has come."""
@@ -164,7 +198,8 @@ class CommandDesk:
 
     async def _post(self, transport: Transport, command: _OpenCommand) -> None:
         claimed = command.claimed
-        if self._transport() is not transport:
+        content = self._uploader.attach(command.content)
+        if content is None or self._transport() is not transport:
             self._give_back(claimed)
             return
         self._failpoints.hit(Failpoint.BEFORE_SEND)
@@ -172,7 +207,7 @@ class CommandDesk:
             message_ids = await send_once(
                 transport,
                 claimed.peer,
-                command.content,
+                content,
                 claimed.random_id,
                 may_send=lambda: self._transport() is transport,
                 claimed_before=2 * SETTLE_FOR if claimed.was_maybe_sent else timedelta(),
@@ -181,13 +216,25 @@ class CommandDesk:
             self._record(give_command_back(claimed, maybe_sent=True))
         except TransportError as error:
             self._failpoints.hit(Failpoint.AFTER_SEND)
-            result, verdict = judge_command(claimed, error)
-            self._judge.apply(verdict, claimed.channel_id, error)
-            self._record(result)
+            self._reject(claimed, content, error)
         else:
             self._failpoints.hit(Failpoint.AFTER_SEND)
+            self._uploader.note_posted(content)
             self._judge.note_posted()
             self._record(finish_command(claimed, message_ids))
+
+    def _reject(self, claimed: ClaimedCommand, content: Content, error: TransportError) -> None:
+        """The post failed. Whether a file was renewed already counts for the file, not for this command."""
+        match self._uploader.note_refused(content, error):
+            case Refusal.AGAIN:
+                claimed, error = replace(claimed, error_code=None), as_refresh(error)
+            case Refusal.FINAL:
+                claimed, error = replace(claimed, error_code=error.name), as_refresh(error)
+            case Refusal.UNRELATED:
+                pass
+        result, verdict = judge_command(claimed, error)
+        self._judge.apply(verdict, claimed.channel_id, error)
+        self._record(result)
 
     def _record(self, result: CommandResult) -> None:
         self._log.info(
@@ -212,8 +259,10 @@ class CommandDesk:
 
     def drop(self) -> None:
         """Give back unsent what waits for its slot."""
-        while self._waiting:
-            self._give_back(self._waiting.popleft().claimed)
+        for command in [*self._waiting, *self._parked]:
+            self._give_back(command.claimed)
+        self._waiting.clear()
+        self._parked.clear()
 
     async def wait_for_claim(self) -> None:
         """Returns when no claim is under way."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -20,6 +20,7 @@ from vestnik.delivery.link import Link
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.recorder import Recorder
 from vestnik.delivery.sending import UnsettledError, send_once
+from vestnik.delivery.uploads import FileUploader, Refusal, as_refresh
 from vestnik.delivery.waiting import wait_for_event
 from vestnik.domain.errors import DatabaseUnavailableError, InvalidInputError
 from vestnik.domain.ids import CampaignId
@@ -67,6 +68,7 @@ class Dispatcher:
         recorder: Recorder,
         judge: AnswerJudge,
         desk: CommandDesk,
+        uploader: FileUploader,
         options: LaneOptions,
         failpoints: Failpoints,
     ) -> None:
@@ -78,6 +80,7 @@ class Dispatcher:
         self._recorder = recorder
         self._judge = judge
         self._desk = desk
+        self._uploader = uploader
         self._options = options
         self._failpoints = failpoints
         # Until the first look at the database nothing is claimed, so this rate is never used.
@@ -177,7 +180,8 @@ class Dispatcher:
 
     async def _post(self, transport: Transport, ready: ReadyJob, campaign: LaneCampaign) -> None:
         job = ready.job
-        if self.usable_transport() is not transport:
+        content = self._uploader.attach(ready.content)
+        if content is None or self.usable_transport() is not transport:
             self._give_back(job)
             return
         self._failpoints.hit(Failpoint.BEFORE_SEND)
@@ -185,7 +189,7 @@ class Dispatcher:
             message_ids = await send_once(
                 transport,
                 job.peer,
-                ready.content,
+                content,
                 job.random_id,
                 may_send=lambda: self.usable_transport() is transport,
                 claimed_before=timedelta(days=1) if job.was_maybe_sent else timedelta(),
@@ -194,10 +198,23 @@ class Dispatcher:
             self._recorder.put(hand_back(job, maybe_sent=True))
         except TransportError as error:
             self._failpoints.hit(Failpoint.AFTER_SEND)
-            self._judge.reject(job, campaign, error)
+            self._reject(job, campaign, content, error)
         else:
             self._failpoints.hit(Failpoint.AFTER_SEND)
+            self._uploader.note_posted(content)
             self._judge.accept(job, message_ids)
+
+    def _reject(
+        self, job: ClaimedJob, campaign: LaneCampaign, content: Content, error: TransportError
+    ) -> None:
+        """The post failed. Whether a file was renewed already counts for the file, not for this one job."""
+        match self._uploader.note_refused(content, error):
+            case Refusal.AGAIN:
+                self._judge.reject(replace(job, error_code=None), campaign, as_refresh(error))
+            case Refusal.FINAL:
+                self._judge.reject(replace(job, error_code=error.name), campaign, as_refresh(error))
+            case Refusal.UNRELATED:
+                self._judge.reject(job, campaign, error)
 
     # -- claiming -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ import structlog
 from vestnik.content import FrozenContent
 from vestnik.db.commands import CommandLedger
 from vestnik.db.ledger import LaneState, Ledger, RecordedJob, RunningCampaign
+from vestnik.db.media import UploadLedger
+from vestnik.delivery.addresses import AddressFetcher
 from vestnik.delivery.answers import AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
@@ -21,12 +23,15 @@ from vestnik.delivery.link import Link
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.peers import PeerFinder
 from vestnik.delivery.recorder import Recorder
+from vestnik.delivery.uploads import FileUploader
 from vestnik.delivery.waiting import back_off, wait_for_event
 from vestnik.domain.errors import DatabaseUnavailableError, InvalidInputError
 from vestnik.domain.ids import CampaignId
+from vestnik.domain.media import MediaFile
+from vestnik.domain.media_store import MediaStore
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, JobStatus, PauseReason
-from vestnik.domain.transport import Identity, Transport, TransportFactory
+from vestnik.domain.transport import Identity, Transport, TransportError, TransportFactory
 
 
 class Lane:
@@ -44,6 +49,7 @@ class Lane:
         kind: AccountKind,
         factory: TransportFactory,
         unsealer: Unsealer,
+        store: MediaStore,
         options: LaneOptions,
         failpoints: Failpoints,
     ) -> None:
@@ -67,6 +73,28 @@ class Lane:
             on_error=self._judge.judge_account_error,
             on_identity=self._note_identity,
         )
+        self._uploader = FileUploader(
+            UploadLedger(ledger),
+            keeper.lease,
+            store,
+            options,
+            gate=self._gate,
+            transport=self._find_transport,
+            put_action=self._recorder.put_action,
+            list_wanted=self._list_files,
+            on_ready=self._note_file_ready,
+            on_lost=self._note_file_lost,
+            on_failed=self._note_file_failed,
+            on_error=self._judge.judge_account_error,
+        )
+        self._fetcher = AddressFetcher(
+            ledger,
+            store,
+            options,
+            list_wanted=self._book.values,
+            on_fetched=self._note_fetched,
+            on_failed=self._judge.stop_campaign,
+        )
         self._desk = CommandDesk(
             CommandLedger(ledger),
             keeper.lease,
@@ -75,6 +103,7 @@ class Lane:
             transport=self._find_transport,
             recorder=self._recorder,
             judge=self._judge,
+            uploader=self._uploader,
             failpoints=failpoints,
         )
         self._dispatcher = Dispatcher(
@@ -86,6 +115,7 @@ class Lane:
             recorder=self._recorder,
             judge=self._judge,
             desk=self._desk,
+            uploader=self._uploader,
             options=options,
             failpoints=failpoints,
         )
@@ -135,6 +165,8 @@ class Lane:
                     group.create_task(self._refresh_for_ever()),
                     group.create_task(self._prepare_for_ever()),
                     group.create_task(self._peers.run()),
+                    group.create_task(self._uploader.run()),
+                    group.create_task(self._fetcher.run()),
                     group.create_task(self._dispatcher.run(group)),
                 ]
                 linking = group.create_task(self._link.run())
@@ -215,6 +247,8 @@ class Lane:
         counted_at_rest = claims == self._dispatcher.claims and not self._dispatcher.is_claiming
         for item in running:
             self._take_over_campaign(item, contents.get(item.campaign_id), counted_at_rest)
+        self._uploader.ask()
+        self._fetcher.ask()
         if self._book.needy:
             self._unprepared.set()
         self._dispatcher.kick()
@@ -270,6 +304,7 @@ class Lane:
         if frozen is not None and frozen != campaign.content.frozen:
             campaign.content = CampaignContent(frozen, self._options.zone)
             self._dispatcher.drop_backlog(running.campaign_id)  # rendered with the content of before
+        campaign.has_files = self._has_files(campaign)
         if campaign.update(running, now, counted_at_rest=counted_at_rest):
             self._dispatcher.drop_backlog()
         self._dispatcher.schedule.put_campaign(
@@ -328,6 +363,7 @@ class Lane:
 
     def _note_link_changed(self) -> None:
         self._peers.ask()
+        self._uploader.ask()
         self._dispatcher.kick()
 
     def _note_held(self) -> None:
@@ -337,6 +373,35 @@ class Lane:
     def _note_peers_changed(self) -> None:
         self._book.start_over(read_clock())
         self.wake()
+
+    def _list_files(self) -> list[MediaFile]:
+        return [*self._book.list_files(), *self._desk.list_files()]
+
+    def _has_files(self, campaign: LaneCampaign) -> bool:
+        frozen = campaign.content.frozen
+        return frozen.address is None and self._uploader.are_ready(frozen.files)
+
+    def _note_fetched(self, campaign_id: CampaignId, frozen: FrozenContent) -> None:
+        if (campaign := self._book.get(campaign_id)) is not None:
+            campaign.content = CampaignContent(frozen, self._options.zone)
+            self._uploader.ask()
+
+    def _note_file_ready(self, file: MediaFile) -> None:
+        for campaign in self._book.list_users(file):
+            campaign.has_files = self._has_files(campaign)
+        self._desk.note_files_changed()
+        self._dispatcher.kick()
+
+    def _note_file_lost(self, file: MediaFile) -> None:
+        """It has to be uploaded again; what was claimed meanwhile goes back unsent."""
+        for campaign in self._book.list_users(file):
+            campaign.has_files = False
+            self._dispatcher.drop_backlog(campaign.campaign_id)
+
+    def _note_file_failed(self, file: MediaFile, error: TransportError) -> None:
+        for campaign in self._book.list_users(file):
+            self._judge.stop_campaign(campaign.campaign_id, error)
+        self._desk.refuse_file(file, error)
 
     def _note_recorded(self, recorded: list[RecordedJob]) -> None:
         returned = Counter(item.campaign_id for item in recorded if item.status is JobStatus.QUEUED)

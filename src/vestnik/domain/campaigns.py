@@ -14,6 +14,11 @@ MAX_RETRY_LIMIT = 20
 DEFAULT_RETRY_LIMIT = 3
 
 
+def _name_field(field: str) -> str:
+    """As a sentence names it; settings keep their names."""
+    return field.replace("_", " ") if field.islower() else field
+
+
 def check_rate(value: Decimal | str, *, field: str = "rate") -> Decimal:
     """Messages per second, to three decimal places.
 
@@ -24,12 +29,14 @@ def check_rate(value: Decimal | str, *, field: str = "rate") -> Decimal:
     except (InvalidOperation, ValueError):
         hint = "; write the decimal point as a point" if "," in str(value) else ""
         raise InvalidInputError(
-            f"the {field} {str(value)[:40]!r} is not a number of messages per second, such as 20 or 0.33{hint}",
+            f"the {_name_field(field)} {str(value)[:40]!r} is not a number of messages per second, such as 20 or "
+            f"0.33{hint}",
             field=field,
         ) from None
     if not rate.is_finite() or not MIN_RATE <= rate <= MAX_RATE:
         raise InvalidInputError(
-            f"the {field} is {str(value)[:40]}; it must be from {MIN_RATE} to {MAX_RATE} messages per second",
+            f"the {_name_field(field)} is {str(value)[:40]}; it must be from {MIN_RATE} to {MAX_RATE} messages per "
+            "second",
             field=field,
         )
     return rate.quantize(MIN_RATE)
@@ -48,7 +55,8 @@ def check_error_rate(value: Decimal, *, field: str = "max_error_rate") -> Decima
     """The part of messages that may fail before a campaign is paused; raises InvalidInputError."""
     if not value.is_finite() or not MIN_ERROR_RATE <= value <= 1:
         raise InvalidInputError(
-            f"the {field} is {str(value)[:40]}; it must be from {MIN_ERROR_RATE} to 1, such as 0.1 for a tenth",
+            f"the {_name_field(field)} is {str(value)[:40]}; it must be from {MIN_ERROR_RATE} to 1, such as 0.1 for "
+            "a tenth",
             field=field,
         )
     return value.quantize(MIN_ERROR_RATE)

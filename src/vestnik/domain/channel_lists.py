@@ -1,16 +1,24 @@
 """Lists of channels as people keep them: one a line, or a table (CSV) with a column that names them."""
 
-import codecs
 import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain, islice
 
+from vestnik.domain.channel_columns import (
+    LOOKED_AT,
+    Columns,
+    find_address_columns,
+    find_columns,
+    read_header,
+)
 from vestnik.domain.channels import ChannelName, check_title, parse_channel_name
 from vestnik.domain.csv_cells import unguard_cell
 from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.text_encodings import decode_text
 
 MAX_LIST_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 200_000
@@ -21,18 +29,11 @@ _FIELD = "channels"
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SEPARATORS = ",;\t"
-_NAME_COLUMNS = frozenset({
-    "username", "user_name", "channel", "link", "url", "address",
-    "канал", "ссылка", "юзернейм", "имя_пользователя", "адрес",
-})  # fmt: skip
-_ID_COLUMNS = frozenset({
-    "id", "tg_id", "tgid", "telegram_id", "telegramid", "channel_id", "channelid", "chat_id", "chatid", "ид",
-})  # fmt: skip
-_TITLE_COLUMNS = frozenset({"title", "name", "название", "заголовок", "имя"})
 
 
 class ListForm(StrEnum):
-    """How a list is written. ANY is a table if its first line names the columns of one, else one a line."""
+    """How a list is written. ANY is a table if its first line names the columns of one, or if its first lines
+    have as many cells each and addresses in one of them; else one a line."""
 
     LINES = "LINES"
     TABLE = "TABLE"
@@ -58,6 +59,8 @@ class ChannelList:
     repeated: tuple[InvalidLine, ...]
     """Lines that name a channel again."""
     invalid: tuple[InvalidLine, ...]
+    column: int | None = None
+    """Of a table: where the addresses stood, counted from 1."""
 
     @property
     def duplicates(self) -> int:
@@ -75,14 +78,6 @@ class _Entry:
     shown: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Columns:
-    """Where in a row things stand; `names` in the order in which they are looked at."""
-
-    names: Sequence[int]
-    title: int | None
-
-
 @dataclass(kw_only=True, slots=True)
 class _Reading:
     """What is known after the lines so far."""
@@ -92,6 +87,7 @@ class _Reading:
     titles: dict[str, str] = field(default_factory=dict)
     repeated: list[InvalidLine] = field(default_factory=list)
     invalid: list[InvalidLine] = field(default_factory=list)
+    column: int | None = None
 
     def add(self, entry: _Entry) -> None:
         """Take a line over, or note why not."""
@@ -115,21 +111,23 @@ class _Reading:
         self.invalid.append(InvalidLine(line=line, text=_shorten(text), reason=reason))
 
 
-def parse_channel_list(data: bytes, form: ListForm = ListForm.ANY) -> ChannelList:
+def parse_channel_list(
+    data: bytes, form: ListForm = ListForm.ANY, *, encoding: str | None = None
+) -> ChannelList:
     """Read a list of channels; blank lines and lines that begin with # are skipped.
 
-    UTF-8, or UTF-16 with a byte order mark. Of a table the columns are told by their names (username, channel,
-    link; id; title); without such a first row the first column names the channel. Raises InvalidInputError when
-    it is no text or beyond the limits; single bad lines are in the result.
+    In the named encoding (see domain.text_encodings) or UTF-8; a byte order mark tells it as well. Of a table the
+    columns are told by their names (username, channel, link; id; title), or by where addresses stand in its first
+    rows. Raises InvalidInputError when it is no text or beyond the limits; single bad lines are in the result.
     """
     if len(data) > MAX_LIST_BYTES:
         raise InvalidInputError(
             f"the list has more than {MAX_LIST_BYTES // 2**20} MiB; split it", field=_FIELD
         )
-    text = _decode(data)
+    text = decode_text(data, encoding, field=_FIELD)
     _refuse_binary(text)
     reading = _Reading()
-    if form is ListForm.TABLE or (form is ListForm.ANY and _has_header(text)):
+    if form is ListForm.TABLE or (form is ListForm.ANY and _is_table(text)):
         _read_table(text, reading)
     else:
         _read_lines(text, reading)
@@ -137,7 +135,9 @@ def parse_channel_list(data: bytes, form: ListForm = ListForm.ANY) -> ChannelLis
         names=tuple(reading.names.values()),
         titles=reading.titles,
         repeated=tuple(reading.repeated),
-        invalid=tuple(reading.invalid),
+        # Rows are read ahead of what is found in them, so that the last faults may be noted first.
+        invalid=tuple(sorted(reading.invalid, key=lambda bad: bad.line)),
+        column=reading.column,
     )
 
 
@@ -177,13 +177,44 @@ def _check_rows(rows: int) -> None:
 # -- tables -------------------------------------------------------------------------------------------------
 
 
-def _has_header(text: str) -> bool:
-    """Whether the first line names columns; a lone word may as well be a channel's name."""
+def _is_table(text: str) -> bool:
+    """Whether the first line names columns, or the first lines hold addresses beside something else.
+
+    A lone word in the first line may as well be a channel's name.
+    """
     line = _find_first_line(text)
     separator = _guess_separator(line)
     if separator is None:
         return False
-    return _read_declared_separator(line) is not None or _find_columns(line.split(separator)) is not None
+    if _read_declared_separator(line) is not None or read_header(line.split(separator)) is not None:
+        return True
+    rows = _sample_rows(text, separator)
+    # More columns of addresses than one may be a list with several channels a line.
+    return len({len(row) for row in rows}) == 1 and len(find_address_columns(rows)) == 1
+
+
+def _sample_rows(text: str, separator: str) -> list[list[str]]:
+    """The first rows, as far as they can be split."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            cells = _clean(row)
+            if any(cells) and not _is_comment(cells):
+                rows.append(cells)
+            if len(rows) == LOOKED_AT:
+                break
+    except csv.Error:
+        return []
+    return rows
+
+
+def _clean(row: Sequence[str]) -> list[str]:
+    return [unguard_cell(cell.strip()) for cell in row]
+
+
+def _is_comment(cells: Sequence[str]) -> bool:
+    """A lone # may be the name of the column of numbers."""
+    return cells[0].startswith("#") and (cells[0] != "#" or not any(cells[1:]))
 
 
 def _find_first_line(text: str) -> str:
@@ -204,35 +235,27 @@ def _read_declared_separator(line: str) -> str | None:
     return line[4] if len(line) == 5 and line.lower().startswith("sep=") and line[4] in _SEPARATORS else None
 
 
-def _find_columns(row: Sequence[str]) -> _Columns | None:
-    """The columns that a header names, or None if it is no header."""
-    words = [re.sub(r"[\s-]+", "_", cell.strip().strip('"').strip().lower()) for cell in row]
-    names = [index for index, word in enumerate(words) if word in _NAME_COLUMNS]
-    names += [index for index, word in enumerate(words) if word in _ID_COLUMNS]
-    if not names:
-        return None
-    title = next((index for index, word in enumerate(words) if word in _TITLE_COLUMNS), None)
-    return _Columns(names=names, title=title)
-
-
 def _read_table(text: str, reading: _Reading) -> None:
-    columns: _Columns | None = None
-    rows = 0
-    for number, row in _split_rows(text, reading):
-        cells = [unguard_cell(cell.strip()) for cell in row]
-        if not any(cells) or cells[0].startswith("#"):
-            continue
-        if columns is None:
-            found = _find_columns(cells)
-            columns = found or _Columns(names=[0], title=None)
-            if found is not None:
-                continue
-        rows += 1
-        _check_rows(rows)
+    rows = _read_cells(text, reading)
+    first = list(islice(rows, LOOKED_AT))
+    if not first:
+        return
+    columns, has_header = find_columns([cells for _, cells in first])
+    reading.column = columns.names[0] + 1
+    for count, (number, cells) in enumerate(chain(first[has_header:], rows), 1):
+        _check_rows(count)
         reading.add(_pick(number, cells, columns))
 
 
-def _pick(number: int, cells: Sequence[str], columns: _Columns) -> _Entry:
+def _read_cells(text: str, reading: _Reading) -> Iterator[tuple[int, list[str]]]:
+    """Rows that hold anything, with their numbers."""
+    for number, row in _split_rows(text, reading):
+        cells = _clean(row)
+        if any(cells) and not _is_comment(cells):
+            yield number, cells
+
+
+def _pick(number: int, cells: Sequence[str], columns: Columns) -> _Entry:
     name = next((cells[index] for index in columns.names if index < len(cells) and cells[index]), "")
     title = cells[columns.title] if columns.title is not None and columns.title < len(cells) else ""
     return _Entry(line=number, name=name, title=title, shown=name or " ".join(cells))
@@ -274,18 +297,3 @@ def _shorten(line: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown
     )
-
-
-def _decode(data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding, name = "utf-16", "UTF-16"
-    else:
-        encoding, name = "utf-8-sig", "UTF-8"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as exc:
-        line = len(_LINE_END.split(data[: exc.start].decode(encoding, "ignore")))
-        raise InvalidInputError(
-            f"line {line} is not {name} text; save the list as plain text in UTF-8, one channel a line",
-            field=_FIELD,
-        ) from None

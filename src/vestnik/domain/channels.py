@@ -49,12 +49,19 @@ def mark_id(tg_id: int) -> int:
     return -_MARK - tg_id
 
 
+def unmark_id(marked: int) -> int:
+    """The id proper."""
+    return -_MARK - marked
+
+
 def parse_channel_name(text: str) -> ChannelName:
     """Read @name, name, t.me/name, t.me/s/name, t.me/c/id, -100id or id.
 
     Raises InvalidInputError saying what is wrong with it.
     """
     word = text.strip().strip(_INVISIBLE_EDGES).strip()
+    if not word.isascii() and any(letter.isdigit() and not letter.isascii() for letter in word):
+        raise InvalidInputError("digits other than 0 to 9; type the address with those", field="channel")
     if _NUMBER.fullmatch(word):
         return _read_number(word)
     link = _LINK.fullmatch(word)

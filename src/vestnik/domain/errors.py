@@ -46,6 +46,12 @@ class AccountHeldError(ConflictError):
         self.until = until
 
 
+class BusyError(ConflictError):
+    """Somebody else is changing the thing and did not finish in time; nothing was changed."""
+
+    code = "BUSY"
+
+
 class NoWorkerError(VestnikError):
     """No process speaks for the account now; nothing was stored, and it can be asked again later."""
 
@@ -114,6 +120,18 @@ class SecretError(VestnikError):
     """A stored secret cannot be read with the keys at hand."""
 
     code = "SECRET"
+
+
+class MediaStoreError(VestnikError):
+    """The place where files of media are kept cannot be used: it is full, or may not be written to."""
+
+    code = "MEDIA_STORE"
+
+
+class MediaMissingError(VestnikError):
+    """The file of a medium is not where this process looks for it."""
+
+    code = "MEDIA_MISSING"
 
 
 class SimulatorError(VestnikError):

@@ -1,7 +1,7 @@
 """The one interface between the delivery engine and Telegram."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -9,6 +9,8 @@ from typing import Protocol
 from vestnik.domain.entities import MessageEntity
 from vestnik.domain.errors import VestnikError
 from vestnik.domain.ids import AccountId
+from vestnik.domain.media import MediaFile
+from vestnik.domain.media_store import MediaReader
 from vestnik.domain.states import AccountKind
 
 
@@ -96,12 +98,39 @@ class KnownChannel:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class UploadedMedia:
+    """A file that Telegram has, as one account posts it: worth nothing to another account.
+
+    `file_reference` runs out after some time; a new upload gives a new one.
+    """
+
+    is_photo: bool
+    file_id: int
+    access_hash: int
+    file_reference: bytes = field(repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class UploadProgress:
+    """How far a file has been handed over. Kept between calls, so that an upload goes on where it ended."""
+
+    file_id: int
+    """Ours, drawn at random: Telegram puts the parts together by it."""
+    parts: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
-    """What is posted. `text` holds at most 4096 UTF-16 units, which is how Telegram counts."""
+    """What is posted. `text` holds at most 4096 UTF-16 units, which is how Telegram counts; 1024 beside a file.
+
+    `uploaded` are the `files`, one for one, as this account posts them; it is filled in right before the post.
+    """
 
     text: str
     entities: tuple[MessageEntity, ...] = ()
     link_preview: bool = True
+    files: tuple[MediaFile, ...] = ()
+    uploaded: tuple[UploadedMedia, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +164,20 @@ class Transport(Protocol):
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
         """Post once, however often it is called with the same random_id; the ids of the messages."""
+        ...
+
+    async def upload(
+        self,
+        file: MediaFile,
+        reader: MediaReader,
+        progress: UploadProgress,
+        *,
+        wait_for_turn: Callable[[], Awaitable[None]],
+    ) -> UploadedMedia:
+        """Hand a file over without posting it; nothing is asked before `wait_for_turn` has returned.
+
+        Raises MediaStoreError as well, when the file cannot be read.
+        """
         ...
 
     def list_channels(self) -> AsyncIterator[Sequence[KnownChannel]]:

@@ -17,7 +17,7 @@ from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.domain.actors import Actor
 from vestnik.domain.campaigns import check_rate
-from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.names import check_name
 from vestnik.domain.states import AccountKind, AccountState, Mode
@@ -46,6 +46,7 @@ class AccountView:
     """Whether a process speaks for it now."""
     telegram_id: int | None
     telegram_name: str | None
+    revision: int
     created_at: datetime
 
 
@@ -88,6 +89,7 @@ def _view(standing: rows.AccountStanding) -> AccountView:
         is_delivering=standing.is_leased,
         telegram_id=account.tg_user_id,
         telegram_name=account.tg_name,
+        revision=account.revision,
         created_at=account.created_at,
     )
 
@@ -176,13 +178,19 @@ async def apply_account_rate(session: AsyncSession, actor: Actor, rate: Decimal)
         await notify_account(session, AccountId(account.id))
 
 
-async def change_rate(session: AsyncSession, actor: Actor, reference: str, rate: str) -> AccountView:
+async def change_rate(
+    session: AsyncSession, actor: Actor, reference: str, rate: str, *, expected_revision: int | None = None
+) -> AccountView:
     """Set the messages per second of an account over all its campaigns.
 
-    Raises NotFoundError, InvalidInputError.
+    Raises NotFoundError, InvalidInputError, StaleRevisionError.
     """
-    account = await find_account(session, reference)
-    before, account.rate = account.rate, check_rate(rate)
+    wanted = check_rate(rate)
+    account = await _lock_account(session, reference, expected_revision)
+    if account.rate == wanted:
+        return await _get_view(session, account)
+    before, account.rate = account.rate, wanted
+    account.revision += 1
     await session.flush()
     await record_audit(
         session,
@@ -216,6 +224,19 @@ async def release_account(session: AsyncSession, actor: Actor, reference: str) -
     await record_audit(session, actor, "account.released", "account", account.id, before=before, after=after)
     await notify_account(session, AccountId(account.id))
     return await _get_view(session, account)
+
+
+async def _lock_account(session: AsyncSession, reference: str, expected_revision: int | None) -> Account:
+    found = await find_account(session, reference)
+    account = await rows.get_account(session, AccountId(found.id), for_update=True)
+    assert account is not None  # accounts are never deleted
+    if expected_revision is not None and account.revision != expected_revision:
+        raise StaleRevisionError(
+            f"account '{account.name}' was changed meanwhile: it is at revision {account.revision}, not "
+            f"{expected_revision}; read it again",
+            field="If-Match",
+        )
+    return account
 
 
 async def _get_view(session: AsyncSession, account: Account) -> AccountView:
@@ -254,7 +275,7 @@ async def find_account(session: AsyncSession, reference: str) -> Account:
 def parse_id(reference: str) -> UUID | None:
     """The id, if the text is one and not a name."""
     try:
-        return UUID(reference)
+        return UUID(reference) if reference.isascii() else None
     except ValueError:
         return None
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,8 +12,10 @@ from vestnik.db import batches as rows
 from vestnik.db.accounts import get_account
 from vestnik.db.audit import record_audit
 from vestnik.db.channel_records import list_members
+from vestnik.db.channels import read_names
 from vestnik.db.models import Batch
 from vestnik.domain.actors import Actor
+from vestnik.domain.audit import name_channels
 from vestnik.domain.batches import Combination
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import AccountId, BatchId, ChannelId
@@ -88,12 +91,16 @@ async def create_batch(
         batch_id = await rows.insert_batch(session, name)
     if batch_id is None:
         raise _make_name_conflict(name)
-    count = await rows.append_channels(session, batch_id, channels) if channels else 0
+    added = await rows.append_channels(session, batch_id, channels)
     await _refuse_deleted(session, batch_id)
-    await record_audit(
-        session, actor, "batch.created", "batch", batch_id, after={"name": name, "channels": count}
-    )
+    after = {"name": name, "channels": added.count} | await _name_moved(session, added)
+    await record_audit(session, actor, "batch.created", "batch", batch_id, after=after)
     return await _get_view(session, batch_id)
+
+
+async def _name_moved(session: AsyncSession, moved: rows.Moved) -> dict[str, Any]:
+    """For the audit log."""
+    return name_channels(await read_names(session, moved.first), moved.count)
 
 
 def _make_name_conflict(name: str) -> ConflictError:
@@ -157,14 +164,15 @@ async def combine_batches(
     batch_id = await rows.insert_batch(session, name)
     if batch_id is None:
         raise _make_name_conflict(name)
-    count = await rows.append_combination(session, batch_id, combination, batch_ids)
+    added = await rows.append_combination(session, batch_id, combination, batch_ids)
     await _refuse_deleted(session, batch_id)
     after = {
         "name": name,
-        "channels": count,
+        "channels": added.count,
         "operation": combination.value,
         "batches": [str(batch_id) for batch_id in batch_ids],
     }
+    after |= await _name_moved(session, added)
     await record_audit(session, actor, "batch.created", "batch", batch_id, after=after)
     return await _get_view(session, batch_id)
 
@@ -206,6 +214,12 @@ async def delete_batch(
             f"{quote_names(campaigns[:_NAMED])}{more}; delete those first",
             field="batch_id",
         )
+    if await rows.is_being_freed(session, batch_id):
+        raise ConflictError(
+            f"the messages of a deleted campaign with batch '{batch.name}' are still being removed; "
+            "try again in a moment",
+            field="batch_id",
+        )
     before = {"name": batch.name, "channels": await rows.count_batch_channels(session, batch_id)}
     await rows.delete_batch(session, batch_id)
     await record_audit(session, actor, "batch.deleted", "batch", batch_id, before=before)
@@ -228,8 +242,8 @@ async def add_channels(
     view = await _finish_change(session, actor, batch_id, "batch.channels_added", added)
     return MembershipChange(
         batch=view,
-        changed=added,
-        unchanged=len(wanted) - added,
+        changed=added.count,
+        unchanged=len(wanted) - added.count,
         duplicates=len(channel_ids) - len(wanted),
     )
 
@@ -248,8 +262,8 @@ async def remove_channels(
     view = await _finish_change(session, actor, batch_id, "batch.channels_removed", gone)
     return MembershipChange(
         batch=view,
-        changed=gone,
-        unchanged=len(wanted) - gone,
+        changed=gone.count,
+        unchanged=len(wanted) - gone.count,
         duplicates=len(channel_ids) - len(wanted),
     )
 
@@ -265,13 +279,13 @@ async def _refuse_while_expanding(session: AsyncSession, batch: Batch) -> None:
 
 
 async def _finish_change(
-    session: AsyncSession, actor: Actor, batch_id: BatchId, action: str, changed: int
+    session: AsyncSession, actor: Actor, batch_id: BatchId, action: str, moved: rows.Moved
 ) -> BatchView:
-    if changed:
+    if moved.count:
         await rows.touch_batch(session, batch_id)
     view = await _get_view(session, batch_id)
-    if changed:
-        after = {"changed": changed, "channels": view.channels}
+    if moved.count:
+        after = {"changed": moved.count, "channels": view.channels} | await _name_moved(session, moved)
         await record_audit(session, actor, action, "batch", batch_id, after=after)
     return view
 

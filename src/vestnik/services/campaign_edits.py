@@ -1,7 +1,7 @@
 """Campaigns by their ids, as the API and the console make, change, copy and delete them."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db import campaigns as rows
-from vestnik.db import retention, transitions
+from vestnik.db import transitions
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Account, Campaign
 from vestnik.db.notifications import notify_account
@@ -26,14 +26,14 @@ from vestnik.domain.errors import (
     StaleRevisionError,
     VestnikError,
 )
-from vestnik.domain.ids import AccountId, BatchId, CampaignId, JobId, TemplateId
+from vestnik.domain.ids import AccountId, BatchId, CampaignId, TemplateId
 from vestnik.domain.names import check_name, name_stem
 from vestnik.domain.states import AccountKind, CampaignStatus, Mode
+from vestnik.services import retention
 from vestnik.services.accounts import choose_account
 from vestnik.services.campaign_views import CampaignView
-from vestnik.services.campaigns import get_campaign
+from vestnik.services.campaigns import describe_campaign, get_campaign
 
-BEFORE_ALL = retention.BEFORE_ALL
 _UNSTARTED = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED})
 _SETTLED_AT_START = ("batch_id", "template_id", "account_id", "mode")
 _PACE = ("delivery_rate", "retry_limit", "max_error_rate")
@@ -55,6 +55,8 @@ class CampaignDraft:
     max_error_rate: Decimal | None = None
     account_id: AccountId | None = None
     scheduled_at: datetime | None = None
+    copied_from: CampaignId | None = None
+    """Noted in the audit log."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,18 +100,14 @@ async def draft_campaign(session: AsyncSession, actor: Actor, draft: CampaignDra
         retry_limit=retry_limit,
         max_error_rate=error_rate,
     )
-    after = {
-        "name": name,
-        "mode": draft.mode,
-        "account": account.name,
-        "rate": float(rate),
-        "retry_limit": retry_limit,
-    }
     if draft.scheduled_at is not None:
         await transitions.schedule_campaign(session, campaign_id, draft.scheduled_at)
-        after["scheduled_at"] = draft.scheduled_at.isoformat()
+    view = await get_campaign(session, campaign_id)
+    after = describe_campaign(view)
+    if draft.copied_from is not None:
+        after["copied_from"] = str(draft.copied_from)
     await record_audit(session, actor, "campaign.created", "campaign", campaign_id, after=after)
-    return await get_campaign(session, campaign_id)
+    return view
 
 
 async def change_campaign(
@@ -162,39 +160,51 @@ async def duplicate_campaign(
         retry_limit=campaign.retry_limit,
         max_error_rate=campaign.max_error_rate,
         account_id=AccountId(campaign.account_id),
+        copied_from=campaign_id,
     )
     return await draft_campaign(session, actor, draft)
 
 
 async def delete_campaign(
-    session: AsyncSession,
-    actor: Actor,
-    campaign_id: CampaignId,
-    *,
-    expected_revision: int | None,
-    after: JobId = BEFORE_ALL,
-) -> JobId | None:
-    """Delete an unstarted or ended campaign, with some of its messages; None once all of it is gone.
+    session: AsyncSession, actor: Actor, campaign_id: CampaignId, *, expected_revision: int | None
+) -> None:
+    """Delete an unstarted or ended campaign: from the commit on nobody sees it any more.
 
-    Otherwise it is to be committed and called again with what it returned. Interrupted, it leaves an ended
-    campaign whose messages are purged in part, which can be deleted again. Raises NotFoundError, ConflictError,
-    StaleRevisionError.
+    Of many messages only the first go in this transaction; a worker deletes the rest in parts, as it purges, and
+    until then batch and template stay in use. Raises NotFoundError, ConflictError, StaleRevisionError.
     """
     campaign = await _lock(session, campaign_id, expected_revision)
     _require_deletable(campaign)
-    if CampaignStatus(campaign.status) not in _UNSTARTED and campaign.started_at is not None:
-        part = await retention.purge_jobs(session, campaign_id, timedelta(0), after)
+    before = await _describe_deleted(session, campaign)
+    if CampaignStatus(campaign.status) in _UNSTARTED or campaign.started_at is None:
+        await rows.delete_campaign(session, campaign_id)
+    else:
+        part = await retention.erase_campaign(session, campaign_id)
         if part is None:
             raise ConflictError(
                 f"messages of campaign '{campaign.name}' are still on their way; delete it in a moment",
                 field="status",
             )
         if part.next_after is not None:
-            return part.next_after
-    before = {"name": campaign.name, "status": campaign.status}
-    await rows.delete_campaign(session, campaign_id)
+            campaign.deleted_at = func.clock_timestamp()
+            await session.flush()
     await record_audit(session, actor, "campaign.deleted", "campaign", campaign_id, before=before)
-    return None
+
+
+async def _describe_deleted(session: AsyncSession, campaign: Campaign) -> dict[str, Any]:
+    """For the audit log, which is all that is left of it."""
+    view = await get_campaign(session, CampaignId(campaign.id))
+    progress = view.progress
+    return (
+        {"status": campaign.status}
+        | describe_campaign(view)
+        | {
+            "total": progress.total,
+            "sent": progress.sent,
+            "failed": progress.failed,
+            "cancelled": progress.cancelled,
+        }
+    )
 
 
 def _require_deletable(campaign: Campaign) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,6 +24,7 @@ from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundErro
 from vestnik.domain.ids import AccountId, BatchId, CampaignId, TemplateId
 from vestnik.domain.names import check_name
 from vestnik.domain.states import AccountKind, Mode
+from vestnik.domain.times import format_time
 from vestnik.services.accounts import choose_account, parse_id, quote_names
 from vestnik.services.batches import create_batch, find_batch
 from vestnik.services.campaign_views import (
@@ -91,19 +93,33 @@ async def create_campaign(session: AsyncSession, actor: Actor, new: NewCampaign)
         rate=rate,
         retry_limit=retry_limit,
     )
-    after = {
-        "name": name,
-        "mode": mode,
-        "account": account.name,
-        "rate": float(rate),
-        "retry_limit": retry_limit,
-    }
-    await record_audit(session, actor, "campaign.created", "campaign", campaign_id, after=after)
+    view = await get_campaign(session, campaign_id)
+    await record_audit(
+        session, actor, "campaign.created", "campaign", campaign_id, after=describe_campaign(view)
+    )
     return CreatedCampaign(
-        campaign=await get_campaign(session, campaign_id),
+        campaign=view,
         channels=await count_batch_channels(session, batch_id),
         imported=imported,
     )
+
+
+def describe_campaign(view: CampaignView) -> dict[str, Any]:
+    """What a campaign is, for the audit log; under the names of its fields."""
+    return {
+        "name": view.name,
+        "mode": view.mode,
+        "account": view.account_name,
+        "account_id": str(view.account_id),
+        "batch": view.batch_name,
+        "batch_id": str(view.batch_id),
+        "template": view.template_name,
+        "template_id": str(view.template_id),
+        "delivery_rate": float(view.delivery_rate),
+        "retry_limit": view.retry_limit,
+        "max_error_rate": float(view.max_error_rate),
+        "scheduled_at": None if view.scheduled_at is None else format_time(view.scheduled_at),
+    }
 
 
 def _require_one(first: str, first_value: object, second: str, second_value: object) -> None:
@@ -301,8 +317,8 @@ async def change_pace(
         "campaign.changed",
         "campaign",
         campaign_id,
-        before={"rate": str(before.delivery_rate), "retry_limit": before.retry_limit},
-        after={"rate": str(view.delivery_rate), "retry_limit": view.retry_limit},
+        before={"delivery_rate": float(before.delivery_rate), "retry_limit": before.retry_limit},
+        after={"delivery_rate": float(view.delivery_rate), "retry_limit": view.retry_limit},
     )
     return view
 

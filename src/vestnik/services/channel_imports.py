@@ -53,6 +53,8 @@ class ImportReport:
     """Where the channels are now; None also in a dry run that would make the batch."""
     batch_added: int | None
     """How many of them were not in that batch before."""
+    address_column: int | None = None
+    """Of a table: where the addresses stood, counted from 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,7 @@ async def import_list(
     data: bytes,
     form: ListForm = ListForm.ANY,
     *,
+    encoding: str | None = None,
     into: ImportTarget | None = None,
     dry_run: bool = False,
 ) -> ImportReport:
@@ -81,7 +84,7 @@ async def import_list(
         raise InvalidInputError("name a new batch or an existing one, not both", field="batch_name")
     if into.name is not None:
         await check_new_name(session, into.name)
-    result = await import_channels(session, actor, data, form, dry_run=dry_run)
+    result = await import_channels(session, actor, data, form, encoding=encoding, dry_run=dry_run)
     if dry_run:
         batch_id, added = await _foresee(session, result, into)
     else:
@@ -95,6 +98,7 @@ async def import_list(
         lines=list(islice(_merge_lines(result), MOST_LINES)),
         batch_id=batch_id,
         batch_added=added,
+        address_column=result.column,
     )
 
 

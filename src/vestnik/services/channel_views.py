@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db import channel_records as records
+from vestnik.db.channel_records import Place
 from vestnik.domain.channels import ChannelName, mark_id, parse_channel_name
 from vestnik.domain.errors import InvalidInputError, NotFoundError
 from vestnik.domain.ids import BatchId, ChannelId
+from vestnik.domain.states import AccountKind
 from vestnik.services.accounts import parse_id
 
 
@@ -37,6 +39,7 @@ class PeerView:
 
     account_id: UUID
     account_name: str
+    account_kind: AccountKind
     can_post: bool | None
     slow_mode_seconds: int | None
     hold_until: datetime | None
@@ -65,12 +68,22 @@ class ChannelQuery:
     batch_id: UUID | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelPage:
+    """Some channels, perhaps fewer than asked for; there may be more beyond `next_before`, none if it is None."""
+
+    items: Sequence[ChannelView]
+    next_before: Place | None
+
+
 async def list_channels(
-    session: AsyncSession, wanted: ChannelQuery, *, limit: int, before: tuple[datetime, UUID] | None = None
-) -> list[ChannelView]:
-    """The newest first; `before` is creation and id of the last one of the page before."""
-    found = await records.list_channels(session, _make_filter(wanted), limit=limit, before=before)
-    return [build_channel_view(record) for record in found]
+    session: AsyncSession, wanted: ChannelQuery, *, limit: int, before: Place | None = None
+) -> ChannelPage:
+    """The newest first; `before` is the `next_before` of the page before."""
+    part = await records.list_channels(session, _make_filter(wanted), limit=limit, before=before)
+    return ChannelPage(
+        items=[build_channel_view(record) for record in part.records], next_before=part.next_before
+    )
 
 
 def _make_filter(wanted: ChannelQuery) -> records.ChannelFilter:
@@ -129,6 +142,7 @@ def _build_peer_view(record: records.PeerRecord) -> PeerView:
     return PeerView(
         account_id=peer.account_id,
         account_name=record.account_name,
+        account_kind=AccountKind(record.account_kind),
         can_post=peer.can_post,
         slow_mode_seconds=peer.slow_mode_seconds,
         hold_until=peer.hold_until,

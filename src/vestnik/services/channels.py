@@ -14,6 +14,7 @@ from vestnik.db.accounts import get_account
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Channel
 from vestnik.domain.actors import Actor
+from vestnik.domain.audit import name_channels
 from vestnik.domain.channel_lists import InvalidLine, ListForm, parse_channel_list
 from vestnik.domain.channels import ChannelName, check_title, mark_id, parse_channel_name
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
@@ -248,9 +249,10 @@ async def reactivate_channels(
     await require_channels(session, wanted)
     changed = await rows.reactivate_channels(session, wanted)
     if changed:
-        after = {"reactivated": changed}
+        names = await rows.read_names(session, changed)
+        after = {"reactivated": len(changed)} | name_channels(names, len(changed))
         await record_audit(session, actor, "channels.reactivated", "channels", "selection", after=after)
-    return Reactivation(reactivated=changed, unchanged=len(wanted) - changed)
+    return Reactivation(reactivated=len(changed), unchanged=len(wanted) - len(changed))
 
 
 async def delete_channel(
@@ -335,10 +337,18 @@ class ImportResult:
     invalid: tuple[InvalidLine, ...]
     repeated: tuple[InvalidLine, ...] = ()
     """Those lines."""
+    column: int | None = None
+    """Of a table: where the addresses stood, counted from 1."""
 
 
 async def import_channels(
-    session: AsyncSession, actor: Actor, data: bytes, form: ListForm = ListForm.ANY, *, dry_run: bool = False
+    session: AsyncSession,
+    actor: Actor,
+    data: bytes,
+    form: ListForm = ListForm.ANY,
+    *,
+    encoding: str | None = None,
+    dry_run: bool = False,
 ) -> ImportResult:
     """Take over a list of channels (see domain.channel_lists); bad lines are left out and reported.
 
@@ -346,7 +356,7 @@ async def import_channels(
     InvalidInputError, nothing being stored, when it is no text, too long or names no channel at all.
     """
     # Beside the event loop: 50,000 lines take a while, and others are answered meanwhile.
-    channels = await asyncio.to_thread(parse_channel_list, data, form)
+    channels = await asyncio.to_thread(parse_channel_list, data, form, encoding=encoding)
     if not channels.names:
         raise InvalidInputError(_describe_empty(channels.invalid), field="channels")
     if dry_run:
@@ -356,24 +366,23 @@ async def import_channels(
     else:
         stored = await rows.store_channels(session, channels.names, channels.titles)
         ids, imported = stored.ids, stored.inserted + stored.revived
-    result = ImportResult(
+        if imported:
+            counts = {
+                "imported": imported,
+                "existing": stored.existing,
+                "invalid": len(channels.invalid),
+            }
+            after = counts | name_channels(stored.first_new, imported)
+            await record_audit(session, actor, "channels.imported", "channels", "import", after=after)
+    return ImportResult(
         channels=ids,
         imported=imported,
         existing=len(channels.names) - imported,
         duplicates=channels.duplicates,
         invalid=channels.invalid,
         repeated=channels.repeated,
+        column=channels.column,
     )
-    if result.imported and not dry_run:
-        await record_audit(
-            session,
-            actor,
-            "channels.imported",
-            "channels",
-            "import",
-            after={"imported": result.imported, "existing": result.existing, "invalid": len(result.invalid)},
-        )
-    return result
 
 
 def _describe_empty(invalid: tuple[InvalidLine, ...]) -> str:

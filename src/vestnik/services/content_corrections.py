@@ -1,7 +1,8 @@
 """What a campaign posts, and its correction while the campaign is paused."""
 
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,14 +16,25 @@ from vestnik.content import (
     read_content,
     read_parse_mode,
 )
+from vestnik.content.frozen import FILES
 from vestnik.db import campaign_content as rows
 from vestnik.db.audit import record_audit
+from vestnik.db.media import describe_file, share_media
 from vestnik.db.models import Campaign
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
-from vestnik.domain.ids import CampaignId
-from vestnik.domain.limits import MAX_TEXT_UTF16
+from vestnik.domain.ids import CampaignId, MediaId
+from vestnik.domain.media import MediaFile, MediaReference, MediaType
 from vestnik.domain.states import CampaignStatus
+
+
+class Kept(Enum):
+    """In place of a file: the one that there is."""
+
+    KEPT = auto()
+
+
+KEPT: Final = Kept.KEPT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +45,9 @@ class CampaignContentView:
     content: str
     parse_mode: ParseMode | None
     link_preview: bool
+    media_type: MediaType | None
+    media_id: UUID | None
+    media_url: str | None
     length: int
     limit: int
     variables: tuple[Variable, ...]
@@ -59,15 +74,15 @@ async def correct_content(
     *,
     parse_mode: str | None = None,
     link_preview: bool = True,
+    media_id: UUID | Kept | None = KEPT,
     expected_revision: int | None = None,
 ) -> CampaignContentView:
-    """Replace what a paused campaign posts; channels that have the old post keep it.
+    """Replace what a paused campaign posts; channels that have the old post keep it. None takes its file away.
 
     Raises NotFoundError, StaleRevisionError, MarkupError, InvalidInputError; ConflictError unless the campaign has
     started and is PAUSED.
     """
     mode = read_parse_mode(parse_mode, field="parse_mode")
-    corrected = read_content(content, mode, link_preview=link_preview)
     campaign = await rows.lock_campaign(session, campaign_id)
     if campaign is None:
         raise _unknown(campaign_id)
@@ -84,6 +99,8 @@ async def correct_content(
         raise ConflictError(
             f"campaign '{campaign.name}' has not started; change its template instead", field="status"
         )
+    files, address = await _choose_files(session, campaign.content, media_id)
+    corrected = read_content(content, mode, link_preview=link_preview, files=files, address=address)
     before = _describe_stored(campaign.content)
     await rows.store_content(session, campaign, corrected)
     await record_audit(
@@ -96,6 +113,35 @@ async def correct_content(
         after=_describe(corrected),
     )
     return _view(campaign, corrected)
+
+
+async def _choose_files(
+    session: AsyncSession, stored: dict[str, Any], media_id: UUID | Kept | None
+) -> tuple[tuple[MediaFile, ...], MediaReference | None]:
+    if isinstance(media_id, Kept):
+        return _read_stored_files(stored)
+    if media_id is None:
+        return (), None
+    media = await share_media(session, MediaId(media_id))
+    if media is None:
+        raise InvalidInputError(f"there is no stored file {media_id}", field="media_id")
+    return (describe_file(media),), None
+
+
+def _read_stored_files(
+    stored: dict[str, Any],
+) -> tuple[tuple[MediaFile, ...], MediaReference | None]:
+    """Raises InvalidInputError if some cannot be read: a text without its picture is another post."""
+    try:
+        frozen = frozen_from_json(stored)
+    except InvalidInputError:
+        if stored.get(FILES):
+            raise InvalidInputError(
+                "the file that goes with the text cannot be read any more; name another one, or null for none",
+                field="media_id",
+            ) from None
+        return (), None
+    return frozen.files, frozen.address
 
 
 def _unknown(campaign_id: CampaignId) -> NotFoundError:
@@ -115,17 +161,23 @@ def _describe(content: FrozenContent) -> dict[str, Any]:
         "content": content.source,
         "parse_mode": content.parse_mode,
         "link_preview": content.link_preview,
+        "media": [{"id": str(file.media_id), "name": file.name} for file in content.files],
+        "media_url": None if content.address is None else content.address.url,
     }
 
 
 def _view(campaign: Campaign, content: FrozenContent) -> CampaignContentView:
+    file = content.files[0] if content.files else None
     return CampaignContentView(
         id=campaign.id,
         content=content.source,
         parse_mode=content.parse_mode,
         link_preview=content.link_preview,
+        media_type=getattr(file or content.address, "kind", None),
+        media_id=None if file is None else file.media_id,
+        media_url=None if content.address is None else content.address.url,
         length=measure_least(content.template),
-        limit=MAX_TEXT_UTF16,
+        limit=content.limit.units,
         variables=tuple(sorted(content.template.variables)),
         revision=campaign.revision,
     )

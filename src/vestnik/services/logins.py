@@ -15,6 +15,7 @@ from vestnik.domain.actors import Actor, ActorKind
 from vestnik.domain.addresses import find_network
 from vestnik.domain.errors import ConflictError, TooManyRequestsError
 from vestnik.domain.users import check_email
+from vestnik.services.audit import FAILED_SIGN_IN
 from vestnik.services.credentials import hash_secret, make_cookie
 from vestnik.services.users import UserView, view_user
 
@@ -111,7 +112,7 @@ async def record_failure(session: AsyncSession, challenge: Challenge) -> None:
     """Audit a failed sign-in, unless there are very many."""
     if await rows.count_recent_failures(session, timedelta(minutes=1)) > MOST_AUDITED_A_MINUTE:
         return
-    await record_audit(session, _make_actor(challenge), "session.failed", "session", challenge.email)
+    await record_audit(session, _make_actor(challenge), FAILED_SIGN_IN, "session", challenge.email)
 
 
 async def mark_right(session: AsyncSession, challenge: Challenge) -> None:

@@ -28,9 +28,9 @@ from vestnik.db.models import Channel
 from vestnik.db.templates import get_template
 from vestnik.domain.errors import InvalidInputError, NotFoundError
 from vestnik.domain.ids import TemplateId
-from vestnik.domain.media import check_media
+from vestnik.domain.media import MediaReference, check_media
 from vestnik.services.send_contents import make_values
-from vestnik.services.templates import TemplateDraft, find_limit
+from vestnik.services.templates import TemplateDraft, find_kind, find_limit
 
 SAMPLE_TITLE: Final = "Channel title"
 SAMPLE_USERNAME: Final = "channel_name"
@@ -66,15 +66,13 @@ async def preview_draft(
     """
     values = await _choose_values(session, at, channel_id, title, username)
     mode = read_parse_mode(draft.parse_mode, field="parse_mode")
-    media = check_media(draft.media_type, draft.media_url)
+    media = check_media(draft.media_type, draft.media_url, draft.media_id)
     template = compile_template(draft.content, mode)
     limit = find_limit(media)
     formatted = render(template, values)
     warnings = _list_warnings(template, formatted, limit)
     if media is not None:
-        warnings.append(
-            "media are stored but not delivered by this version; a campaign with them does not start"
-        )
+        warnings += await _list_media_warnings(session, media)
     length = count_units(formatted.text)
     return Preview(
         text=formatted.text,
@@ -118,6 +116,16 @@ async def _choose_values(
     if channel is None or channel.deleted_at is not None:
         raise NotFoundError(f"there is no channel {channel_id}", field="channel_id")
     return make_values(channel, at)
+
+
+async def _list_media_warnings(session: AsyncSession, media: MediaReference) -> list[str]:
+    try:
+        await find_kind(session, media)
+    except InvalidInputError as exc:
+        return [exc.message]
+    if media.url is not None:
+        return ["the file is fetched when a campaign begins to post; what is wrong with it shows then"]
+    return []
 
 
 def _list_warnings(template: Template, formatted: FormattedText, limit: Limit) -> list[str]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.db import idempotency, logins, retention, sessions
+from vestnik.db import campaigns, idempotency, logins, rates, retention, sessions
 from vestnik.db.audit import record_audit
 from vestnik.db.retention import PurgedJobs
 from vestnik.domain.actors import Actor
@@ -27,10 +27,12 @@ async def purge_campaign_jobs(
 ) -> PurgedJobs | None:
     """Delete the next part of a campaign's jobs; from the first part on they cannot be retried.
 
-    None when another process has the campaign, or when it may not be purged (any more). Audited once a campaign.
+    With the first part its posts minute by minute go as well. None when another process has the campaign, or when
+    it may not be purged (any more). Audited once a campaign.
     """
     purged = await retention.purge_jobs(session, campaign_id, keep_for, after)
     if purged is not None and purged.is_first:
+        await rates.forget_minutes(session, campaign_id)
         await record_audit(
             session,
             Actor.system("retention"),
@@ -40,6 +42,25 @@ async def purge_campaign_jobs(
             after={"jobs": purged.total},
         )
     return purged
+
+
+async def list_deleted_campaigns(session: AsyncSession) -> list[CampaignId]:
+    """Campaigns that a person deleted and that have messages left, some at most."""
+    return await campaigns.list_deleted_campaigns(session, limit=retention.CAMPAIGNS_AT_ONCE)
+
+
+async def erase_campaign(
+    session: AsyncSession, campaign_id: CampaignId, *, after: JobId = BEFORE_ALL
+) -> PurgedJobs | None:
+    """Delete the next part of an ended campaign's messages, and with the last of them the campaign.
+
+    None when another process has the campaign, or when it is gone. That it is deleted was audited when somebody
+    asked for it.
+    """
+    part = await retention.purge_jobs(session, campaign_id, timedelta(0), after)
+    if part is not None and part.next_after is None:
+        await campaigns.delete_campaign(session, campaign_id)
+    return part
 
 
 async def forget_aged(session: AsyncSession) -> int:

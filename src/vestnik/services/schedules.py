@@ -10,6 +10,7 @@ from vestnik.db.audit import record_audit
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import VestnikError
 from vestnik.domain.ids import CampaignId
+from vestnik.domain.times import format_time
 
 LATEST_START = timedelta(minutes=15)
 
@@ -32,6 +33,8 @@ async def start_due_campaign(session: AsyncSession) -> DueStart | None:
     if campaign is None:
         return None
     campaign_id = CampaignId(campaign.id)
+    assert campaign.scheduled_at is not None
+    before = {"status": campaign.status, "scheduled_at": format_time(campaign.scheduled_at)}
     refused = None
     late = await transitions.read_lateness(session, campaign)
     if late > LATEST_START:
@@ -52,6 +55,7 @@ async def start_due_campaign(session: AsyncSession) -> DueStart | None:
         action,
         "campaign",
         campaign_id,
+        before=before,
         after={"status": campaign.status, "refused": refused},
     )
     return DueStart(campaign_id=campaign_id, refused=refused)

@@ -38,7 +38,7 @@ async def read_body(
 ) -> SendBody:
     """A text, or the template of a name or id, or the one of an id; exactly one of them is given.
 
-    Raises InvalidInputError (also for a template with media, which cannot be delivered yet), NotFoundError.
+    Raises InvalidInputError (also for a template with a file at an address), NotFoundError.
     """
     given = [item for item in (text, template, template_id) if item is not None]
     if len(given) != 1:
@@ -53,7 +53,13 @@ async def read_body(
             "a template has a parse mode of its own; leave this one out", field="parse_mode"
         )
     found = await _find_template(session, template, template_id)
-    content = frozen_from_json(freeze_content(found))
+    content = frozen_from_json(await freeze_content(session, found))
+    if content.address is not None:
+        raise InvalidInputError(
+            f"template '{found.name}' has a {found.media_type} at an address, which only campaigns fetch; upload the "
+            "file and name it in the template instead",
+            field="template",
+        )
     return SendBody(content=content, identity=("template", str(found.id)))
 
 

@@ -22,11 +22,12 @@ from vestnik.content import (
 )
 from vestnik.db import templates as rows
 from vestnik.db.audit import record_audit
+from vestnik.db.media import share_media
 from vestnik.db.models import Template
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import TemplateId
-from vestnik.domain.media import MediaType, check_media
+from vestnik.domain.media import MediaReference, MediaType, check_media
 from vestnik.domain.names import check_name, choose_free_name, name_stem
 from vestnik.services.accounts import parse_id, quote_names
 
@@ -43,6 +44,8 @@ class TemplateDraft:
     link_preview: bool = True
     media_type: str | None = None
     media_url: str | None = None
+    media_id: UUID | None = None
+    """A stored file; the type is its own, and need not be given."""
 
 
 class TemplateChanges(TypedDict, total=False):
@@ -54,6 +57,7 @@ class TemplateChanges(TypedDict, total=False):
     link_preview: bool
     media_type: str | None
     media_url: str | None
+    media_id: UUID | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +71,7 @@ class ListedTemplate:
     link_preview: bool
     media_type: MediaType | None
     media_url: str | None
+    media_id: UUID | None
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -109,7 +114,7 @@ async def save_template(
     With `number_name` a name that is taken gets a number. Raises MarkupError and InvalidInputError for what could
     not be posted or would lose formatting, ConflictError for a name that is taken.
     """
-    columns = _check_draft(draft, field=field)
+    columns = await _check_draft(session, draft, field=field)
     wanted = columns["name"]
     template_id = await rows.insert_template(session, columns)
     while template_id is None and number_name:
@@ -118,18 +123,66 @@ async def save_template(
         template_id = await rows.insert_template(session, columns)
     if template_id is None:
         raise _name_taken(wanted)
-    await record_audit(session, actor, "template.created", "template", template_id, after=columns)
+    await record_audit(session, actor, "template.created", "template", template_id, after=_describe(columns))
     return await get_template(session, template_id)
 
 
-def _check_draft(draft: TemplateDraft, *, field: str = "content") -> dict[str, Any]:
+async def _check_draft(
+    session: AsyncSession, draft: TemplateDraft, *, field: str = "content"
+) -> dict[str, Any]:
     """The columns that it becomes."""
-    media = check_media(draft.media_type, draft.media_url)
+    media = check_media(draft.media_type, draft.media_url, draft.media_id)
+    kind = None if media is None else await find_kind(session, media)
     mode = read_parse_mode(draft.parse_mode, field="parse_mode")
     name = check_name(draft.name)
     limit = find_limit(media)
     content = read_content(draft.content, mode, link_preview=draft.link_preview, limit=limit, field=field)
-    return asdict(draft) | {"name": name, "content": content.source, "parse_mode": mode}
+    return asdict(draft) | {
+        "name": name,
+        "content": content.source,
+        "parse_mode": mode,
+        "media_type": kind,
+    }
+
+
+async def find_kind(session: AsyncSession, media: MediaReference) -> MediaType:
+    """As what a file is posted; a stored one cannot be deleted any more before the transaction ends.
+
+    Raises InvalidInputError for a file that is not there or was stored as something else.
+    """
+    if media.media_id is None:
+        assert media.kind is not None
+        return media.kind
+    stored = await share_media(session, media.media_id)
+    if stored is None:
+        raise InvalidInputError(f"there is no stored file {media.media_id}", field="media_id")
+    kind = MediaType(stored.kind)
+    if media.kind not in {None, kind}:
+        raise InvalidInputError(
+            f"'{stored.name}' was stored as a {kind}; leave the type out, or store the file as a {media.kind}",
+            field="media_type",
+        )
+    return kind
+
+
+def _describe(columns: dict[str, Any]) -> dict[str, Any]:
+    """For the audit log."""
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
+
+
+def _settle_media(changes: TemplateChanges) -> TemplateChanges:
+    """What follows from naming one of the two sources of a file, or from taking it away."""
+    settled = changes.copy()
+    if changes.get("media_id") is not None:
+        settled.setdefault("media_url", None)
+        settled.setdefault("media_type", None)
+    elif changes.get("media_url") is not None:
+        settled.setdefault("media_id", None)
+    elif "media_id" in changes or "media_url" in changes:
+        settled.setdefault("media_id", None)
+        settled.setdefault("media_url", None)
+        settled.setdefault("media_type", None)
+    return settled
 
 
 def find_limit(media: object) -> Limit:
@@ -173,7 +226,7 @@ async def edit_template(
     template = await _require_template(session, template_id, lock=True)
     _require_revision(template, expected_revision)
     before = {name: getattr(template, name) for name in TemplateDraft.__dataclass_fields__}
-    columns = _check_draft(replace(TemplateDraft(**before), **changes))
+    columns = await _check_draft(session, replace(TemplateDraft(**before), **_settle_media(changes)))
     changed = {name: value for name, value in columns.items() if value != before[name]}
     if not changed:
         return _view(template)
@@ -189,8 +242,8 @@ async def edit_template(
         "template.changed",
         "template",
         template_id,
-        before={name: before[name] for name in changed},
-        after=changed,
+        before=_describe({name: before[name] for name in changed}),
+        after=_describe(changed),
     )
     return _view(template)
 
@@ -207,9 +260,14 @@ async def delete_template(
         raise ConflictError(
             f"template '{template.name}' is used by {quote_names(names)}{more}; delete those campaigns first"
         )
+    if await rows.is_being_freed(session, template_id):
+        raise ConflictError(
+            f"the messages of a deleted campaign with template '{template.name}' are still being removed; "
+            "try again in a moment"
+        )
     before = {name: getattr(template, name) for name in TemplateDraft.__dataclass_fields__}
     await rows.delete_template(session, template)
-    await record_audit(session, actor, "template.deleted", "template", template_id, before=before)
+    await record_audit(session, actor, "template.deleted", "template", template_id, before=_describe(before))
 
 
 async def duplicate_template(
@@ -253,15 +311,22 @@ def _require_revision(template: Template, expected: int | None) -> None:
 
 
 def _view(template: Template) -> TemplateView:
-    """One that no longer can be read, as another version stored it, is still shown."""
+    return measure_listed(ListedTemplate(**_list_fields(template)))
+
+
+def measure_listed(listed: ListedTemplate) -> TemplateView:
+    """A template of a list with what is computed of its text, which takes a while for a long one.
+
+    One that no longer can be read, as another version stored it, is still shown.
+    """
     length, variables = 0, frozenset[Variable]()
     with suppress(InvalidInputError):
-        compiled = compile_template(template.content, read_parse_mode(template.parse_mode))
+        compiled = compile_template(listed.content, listed.parse_mode)
         length, variables = measure_least(compiled), compiled.variables
     return TemplateView(
-        **_list_fields(template),
+        **{name: getattr(listed, name) for name in ListedTemplate.__dataclass_fields__},
         length=length,
-        limit=find_limit(template.media_type).units,
+        limit=find_limit(listed.media_type).units,
         variables=tuple(sorted(variables)),
     )
 

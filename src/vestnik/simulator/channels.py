@@ -32,12 +32,26 @@ class Right(StrEnum):
     NONE = "none"
 
 
+class Forbidden(StrEnum):
+    """A kind of post that a channel does not take; the values are Telegram's, MEDIA stands for all but text."""
+
+    PLAIN = "PLAIN"
+    MEDIA = "MEDIA"
+    PHOTOS = "PHOTOS"
+    VIDEOS = "VIDEOS"
+    GIFS = "GIFS"
+    AUDIOS = "AUDIOS"
+    VOICES = "VOICES"
+    DOCS = "DOCS"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChannelSpec:
     """A channel as it is asked for. A username (without or with @), an id, or both have to be given.
 
     `right` goes for the account it is asked for; with `for_all` for every account that has no right of its
-    own. `slow_mode` is in seconds and makes it a group, as only groups have one. None leaves what is there.
+    own. `slow_mode` is in seconds and makes it a group, as only groups have one. `forbidden` are kinds of posts
+    that nobody may post there (CHAT_SEND_…_FORBIDDEN). None leaves what is there.
     """
 
     username: str | None = None
@@ -46,6 +60,7 @@ class ChannelSpec:
     right: Right | None = None
     for_all: bool = False
     slow_mode: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    forbidden: list[Forbidden] | None = None
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -77,6 +92,7 @@ class Channel:
     created_at: int
     slow_mode: int = 0
     default_right: Right = Right.POST
+    forbidden: frozenset[str] = frozenset()
     rights: dict[int, Right] = field(default_factory=dict)
     pts: int = 1
     positions: "array[int]" = field(default_factory=lambda: array("q"))
@@ -167,6 +183,8 @@ class ChannelDirectory:
             channel.title = spec.title
         if spec.slow_mode is not None:
             channel.slow_mode = spec.slow_mode
+        if spec.forbidden is not None:
+            channel.forbidden = frozenset(spec.forbidden)
         return channel
 
     def _find_either(self, username: str | None, tg_id: int | None) -> Channel | None:

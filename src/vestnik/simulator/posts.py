@@ -21,6 +21,7 @@ class Post:
     """One message that went up. `text` is as first posted; edits and deletions do not change it.
 
     `entities` are as Telegram names them (`{"_": "MessageEntityBold", "offset": 0, …}`), after an edit its own.
+    `media` is the photo or document of the post: kind, id, size, sha256, mime_type and attributes.
     """
 
     position: int
@@ -34,6 +35,7 @@ class Post:
     arrived_monotonic: float
     entities: list[dict[str, Any]] = field(default_factory=list)
     link_preview: bool = True
+    media: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +45,7 @@ class Summary:
     Two posts are the same if channel and text are equal: `distinct_posts` counts each such pair once,
     `duplicate_posts` is the rest. `by_channel` goes by username (or id as text), `arrivals` are Unix seconds
     in order of arrival. `absorbed_repeats`, `calls`, `rejected` (by name of the error), `fault_hits` and
-    `max_connections_per_account` always count from the last reset.
+    `max_connections_per_account` always count from the last reset, and so do `uploaded_bytes`, of files in parts.
     """
 
     posts: int
@@ -56,6 +58,7 @@ class Summary:
     rejected: dict[str, int]
     fault_hits: int
     max_connections_per_account: dict[str, int]
+    uploaded_bytes: int
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 

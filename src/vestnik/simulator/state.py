@@ -191,6 +191,7 @@ class Simulator:
             rejected=dict(self.posts.rejected),
             fault_hits=self.faults.hits,
             max_connections_per_account={entry.name: entry.max_connections for entry in self.accounts},
+            uploaded_bytes=self.media.uploaded_bytes,
         )
 
     def list_posts(
@@ -230,6 +231,7 @@ class Simulator:
             arrived_monotonic=posts.monotonics[position],
             entities=[entity.to_dict() for entity in (extras and extras.entities) or ()],
             link_preview=not (extras and extras.no_webpage),
+            media=extras.media.to_dict() if extras and extras.media else None,
         )
 
     def reset(self, *, keep_accounts: bool = True) -> None:

@@ -1,8 +1,9 @@
 """Uploaded file parts, and the photos and documents made of them."""
 
 import hashlib
+import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from telethon.tl import TLObject, types
 
@@ -12,6 +13,7 @@ from vestnik.simulator.failures import RpcFailure
 MAX_PART: Final = 512 * 1024
 MAX_PARTS: Final = 4000
 _PART_UNIT: Final = 1024
+_REFERENCE: Final = b"ref"
 
 
 @dataclass(slots=True)
@@ -39,12 +41,46 @@ class Media:
     mime_type: str
     attributes: list[TLObject]
 
+    @property
+    def takes_right(self) -> str:
+        """What a channel has to allow for it, as Telegram names it in CHAT_SEND_…_FORBIDDEN."""
+        if self.kind == "photo":
+            return "PHOTOS"
+        found = {type(attribute) for attribute in self.attributes}
+        if types.DocumentAttributeAnimated in found:
+            return "GIFS"
+        if types.DocumentAttributeVideo in found:
+            return "VIDEOS"
+        audio = next(
+            (item for item in self.attributes if isinstance(item, types.DocumentAttributeAudio)), None
+        )
+        if audio is not None:
+            return "VOICES" if audio.voice else "AUDIOS"
+        return "DOCS"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the control port."""
+        return {
+            "kind": self.kind,
+            "id": self.media_id,
+            "size": self.file.size,
+            "sha256": self.file.sha256,
+            "mime_type": self.mime_type,
+            "attributes": [attribute.to_dict() for attribute in self.attributes],
+        }
+
 
 class MediaStore:
-    """All uploads and media. `generation` is part of every file reference; raising it expires them."""
+    """All uploads and media. `generation` is part of every file reference; raising it expires them.
+
+    `run` tells the references of one server from those of another, as a client may have kept them.
+    """
 
     def __init__(self) -> None:
         self.generation = 1
+        self.run = secrets.token_bytes(8)
+        self.uploaded_bytes = 0
+        """Of all parts that came in, repeated ones included."""
         self._uploads: dict[tuple[int, int], _Upload | StoredFile] = {}
         self._media: dict[int, Media] = {}
 
@@ -63,6 +99,7 @@ class MediaStore:
         if not isinstance(upload, _Upload):
             upload = self._uploads[key] = _Upload()
         upload.parts[part] = data
+        self.uploaded_bytes += len(data)
         upload.total = total
 
     def assemble(self, account: Account, file: TLObject) -> StoredFile:
@@ -89,6 +126,9 @@ class MediaStore:
 
     def find(self, account: Account, kind: str, given: TLObject) -> Media:
         """The media that an InputPhoto or InputDocument names; its hash and reference are checked."""
+        reference = getattr(given, "file_reference", b"")
+        if reference.startswith(_REFERENCE) and not reference.startswith(_REFERENCE + self.run):
+            raise RpcFailure(400, "FILE_REFERENCE_EXPIRED")
         media = self._media.get(getattr(given, "id", 0))
         if media is None or media.kind != kind or given.access_hash != account.access_hash("file", given.id):
             raise RpcFailure(400, "MEDIA_INVALID")
@@ -100,7 +140,7 @@ class MediaStore:
 
     def make_reference(self, media: Media) -> bytes:
         """The reference that counts at present."""
-        return b"ref" + self.generation.to_bytes(4, "big") + media.media_id.to_bytes(8, "big")
+        return _REFERENCE + self.run + self.generation.to_bytes(4, "big") + media.media_id.to_bytes(8, "big")
 
     def describe(self, account: Account, media: Media, date: int) -> TLObject:
         """The MessageMedia that one account sees."""

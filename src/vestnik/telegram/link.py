@@ -202,12 +202,12 @@ class Link:
             await self.close()
             raise
 
-    async def call(self, request: TLRequest) -> TLObject:
-        """Send a request and wait for its answer, at most the call timeout. Raises TransportError only.
+    async def call(self, request: TLRequest, *, patience: float = 1) -> TLObject:
+        """Send a request and wait for its answer, at most `patience` call timeouts. Raises TransportError only.
 
         A caller that is cancelled leaves its request where it is, and it may still go out; `close` stops that.
         """
-        return await self._exchange(InvokeWithoutUpdatesRequest(request))
+        return await self._exchange(InvokeWithoutUpdatesRequest(request), self._call_timeout * patience)
 
     async def close(self) -> None:
         """End the connection; every waiting call ends as lost. Returns when nothing more can go out."""
@@ -232,7 +232,7 @@ class Link:
             # in the instant in which the connection is made.
             raise asyncio.CancelledError
 
-    async def _exchange(self, request: TLRequest) -> TLObject:
+    async def _exchange(self, request: TLRequest, timeout: float | None = None) -> TLObject:
         if not self.is_open:
             raise not_connected_error()
         try:
@@ -243,7 +243,7 @@ class Link:
             raise map_exception(error) from error
         self._waiting.add(future)
         try:
-            await asyncio.wait((future,), timeout=self._call_timeout)
+            await asyncio.wait((future,), timeout=timeout or self._call_timeout)
         except asyncio.CancelledError:
             future.cancel()
             raise

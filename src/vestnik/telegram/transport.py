@@ -1,13 +1,18 @@
 """The engine's `Transport` over Telethon: raw requests, so that random_id is ours."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from telethon.tl.functions.contacts import ResolveUsernameRequest
-from telethon.tl.functions.messages import GetDialogsRequest, GetHistoryRequest, SendMessageRequest
+from telethon.tl.functions.messages import (
+    GetDialogsRequest,
+    GetHistoryRequest,
+    SendMediaRequest,
+    SendMessageRequest,
+)
 from telethon.tl.functions.users import GetUsersRequest
-from telethon.tl.tlobject import TLObject
+from telethon.tl.tlobject import TLObject, TLRequest
 from telethon.tl.types import (
     InputPeerChannel,
     InputPeerEmpty,
@@ -21,7 +26,18 @@ from telethon.tl.types import (
 )
 from telethon.tl.types.messages import DialogsNotModified, DialogsSlice, MessagesNotModified
 
-from vestnik.domain.transport import Content, ErrorClass, Identity, KnownChannel, Peer, TransportError
+from vestnik.domain.media import MediaFile
+from vestnik.domain.media_store import MediaReader
+from vestnik.domain.transport import (
+    Content,
+    ErrorClass,
+    Identity,
+    KnownChannel,
+    Peer,
+    TransportError,
+    UploadedMedia,
+    UploadProgress,
+)
 from vestnik.telegram.channels import (
     list_new_dialogs,
     read_channel,
@@ -30,6 +46,7 @@ from vestnik.telegram.channels import (
 )
 from vestnik.telegram.entities import make_entities
 from vestnik.telegram.link import ClientDescription, Link
+from vestnik.telegram.media import find_media_id, has_media_of, make_input_media, upload_media
 from vestnik.telegram.sessions import ParsedSession
 
 PAGE: Final = 100
@@ -37,6 +54,10 @@ PAGE: Final = 100
 
 _FOLDERS: Final = (0, 1)
 """The main list and the archive (https://core.telegram.org/api/folders)."""
+
+UPLOAD_PATIENCE: Final = 4
+"""Times the call timeout for a request of an upload: parts are large, and Telegram works on a whole video before
+it answers. A timeout ends the connection, which posts share."""
 
 
 class TelethonTransport:
@@ -86,18 +107,27 @@ class TelethonTransport:
         return Identity(tg_id=user.id, name=name or user.username or str(user.id), is_bot=self._is_bot)
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
-        """Post a text; the id of the message, or nothing if Telegram accepted it without naming one.
+        """Post a text, or a file with a caption; the id of the message, or nothing if Telegram names none.
 
         A repeated random_id is answered with the original message or with RANDOM_ID_DUPLICATE (class SENT).
         """
-        request = SendMessageRequest(
-            peer=_input_peer(peer),
-            message=content.text,
-            entities=make_entities(content.entities),
-            no_webpage=not content.link_preview,
-            random_id=random_id,
-        )
+        request = _make_post(peer, content, random_id)
         return _read_message_ids(await self._link.call(request), random_id)
+
+    async def upload(
+        self,
+        file: MediaFile,
+        reader: MediaReader,
+        progress: UploadProgress,
+        *,
+        wait_for_turn: Callable[[], Awaitable[None]],
+    ) -> UploadedMedia:
+        """Hand a file over without posting it; nothing is asked before `wait_for_turn` has returned."""
+
+        async def call(request: TLRequest) -> TLObject:
+            return await self._link.call(request, patience=UPLOAD_PATIENCE)
+
+        return await upload_media(call, file, reader, progress, wait_for_turn)
 
     async def list_channels(self) -> AsyncIterator[Sequence[KnownChannel]]:
         """Every channel and supergroup among the dialogs, archived ones too, page by page; none for a bot.
@@ -135,10 +165,11 @@ class TelethonTransport:
         """The id of the newest message of ours with this text since then, read from the channel's history.
 
         Telegram cuts white space off both ends of a text and dates messages to the second. A post in a broadcast
-        channel counts as ours whoever of the administrators it is from.
+        channel counts as ours whoever of the administrators it is from. Of posts with a file the one with our very
+        file goes first; one of its kind is taken where there is none, as the file may have been uploaded again.
         """
         oldest = since.replace(microsecond=0)
-        text = content.text.strip()
+        similar: int | None = None
         offset_id = 0
         while True:
             page = await self._link.call(
@@ -156,11 +187,13 @@ class TelethonTransport:
             messages = [] if isinstance(page, MessagesNotModified) else page.messages
             for message in messages:
                 if (date := getattr(message, "date", None)) is not None and date < oldest:
-                    return None
-                if _is_ours(message) and (getattr(message, "message", None) or "").strip() == text:
-                    return int(message.id)
+                    return similar
+                if _is_ours(message) and _is_like(message, content):
+                    if not content.uploaded or find_media_id(message) == content.uploaded[0].file_id:
+                        return int(message.id)
+                    similar = similar or int(message.id)
             if not messages or messages[-1].id == offset_id:
-                return None
+                return similar
             offset_id = messages[-1].id
 
     async def disconnect(self) -> None:
@@ -197,6 +230,30 @@ class TelethonTransport:
 
 def _input_peer(peer: Peer) -> InputPeerChannel:
     return InputPeerChannel(peer.tg_id, peer.access_hash)
+
+
+def _make_post(peer: Peer, content: Content, random_id: int) -> TLRequest:
+    if not content.files:
+        return SendMessageRequest(
+            peer=_input_peer(peer),
+            message=content.text,
+            entities=make_entities(content.entities),
+            no_webpage=not content.link_preview,
+            random_id=random_id,
+        )
+    (uploaded,) = content.uploaded
+    return SendMediaRequest(
+        peer=_input_peer(peer),
+        media=make_input_media(uploaded),
+        message=content.text,
+        entities=make_entities(content.entities),
+        random_id=random_id,
+    )
+
+
+def _is_like(message: TLObject, content: Content) -> bool:
+    text = (getattr(message, "message", None) or "").strip()
+    return text == content.text.strip() and has_media_of(message, content.files)
 
 
 def _is_ours(message: TLObject) -> bool:

@@ -3,12 +3,15 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Collection
 from typing import Final
+from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
-from vestnik.db.sessions import find_session_owner
-from vestnik.db.tokens import find_token_owner
+from vestnik.db.sessions import find_session_owner, list_good_sessions
+from vestnik.db.tokens import find_token_owner, list_good_tokens
 from vestnik.domain.actors import Actor, ActorKind
 from vestnik.domain.errors import ForgedRequestError, PasswordChangeRequiredError, UnauthorizedError
 from vestnik.services.credentials import hash_secret
@@ -17,7 +20,8 @@ from vestnik.web.identity import CSRF_HEADER, SAFE_METHODS, Identity
 from vestnik.web.state import Authenticator, read_state
 
 LONGEST_COOKIE: Final = 200
-ALWAYS_OPEN: Final = "/api/auth/"
+ALWAYS_OPEN: Final = ("/api/auth/", "/password", "/sign-out")
+"""Where a password that somebody else gave out can be changed, in the API and in the console."""
 _TOKEN: Final = re.compile(r"vst_[A-Za-z0-9_-]{43}")
 
 
@@ -32,7 +36,7 @@ class StoredIdentities(Authenticator):
         owner = None
         if _TOKEN.fullmatch(token):
             digest = hash_secret(token)
-            owner = await self._database.run(lambda session: find_token_owner(session, digest))
+            owner = await self._database.look(lambda session: find_token_owner(session, digest))
         if owner is None:
             raise UnauthorizedError("the token is wrong, expired or revoked; make a new one")
         return Identity(
@@ -48,8 +52,20 @@ class StoredIdentities(Authenticator):
             scope=owner.scope,
         )
 
-    async def identify_session(self, request: Request, cookie: str) -> Identity:
-        """Whose browser it is.
+    async def admit(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of some tokens and sessions that are still good."""
+
+        async def look(session: AsyncSession) -> set[UUID]:
+            tokens = await list_good_tokens(session, ids)
+            rest = set(ids) - tokens
+            return tokens | await list_good_sessions(session, rest) if rest else tokens
+
+        return await self._database.look(look)
+
+    async def identify_session(
+        self, request: Request, cookie: str, csrf_token: str | None = None
+    ) -> Identity:
+        """Whose browser it is; `csrf_token` is that of a form, which cannot send the header.
 
         Raises UnauthorizedError; ForgedRequestError for a change without the session's CSRF token or from another
         origin; PasswordChangeRequiredError where a password that somebody else gave out must be changed first.
@@ -57,11 +73,11 @@ class StoredIdentities(Authenticator):
         owner = None
         if len(cookie) <= LONGEST_COOKIE:
             digest = hash_secret(cookie)
-            owner = await self._database.run(lambda session: find_session_owner(session, digest))
+            owner = await self._database.look(lambda session: find_session_owner(session, digest))
         if owner is None:
             raise UnauthorizedError("the session has ended; sign in again")
         if request.method not in SAFE_METHODS:
-            _require_csrf_token(request, cookie)
+            _require_csrf_token(csrf_token or request.headers.get(CSRF_HEADER, ""), cookie)
             require_own_origin(request)
         if owner.must_change_password and not request.url.path.startswith(ALWAYS_OPEN):
             raise PasswordChangeRequiredError(
@@ -102,8 +118,7 @@ def require_own_origin(request: Request) -> None:
         )
 
 
-def _require_csrf_token(request: Request, cookie: str) -> None:
-    given = request.headers.get(CSRF_HEADER, "")
+def _require_csrf_token(given: str, cookie: str) -> None:
     if not hmac.compare_digest(given.encode(errors="surrogatepass"), make_csrf_token(cookie).encode()):
         raise ForgedRequestError(
             f"send csrfToken of the sign-in (or of GET /api/auth/me) as {CSRF_HEADER}", field=CSRF_HEADER

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from vestnik.db.engine import open_session
+from vestnik.db.engine import is_answering, limit_lock_wait, open_session
 from vestnik.domain.errors import DatabaseUnavailableError
 
 Result = TypeVar("Result")
@@ -14,7 +14,28 @@ Result = TypeVar("Result")
 LIMIT_SECONDS: Final = 5.5
 """An answer comes within 6 s even when the database's host swallows packets."""
 LONG_LIMIT_SECONDS: Final = 120.0
-"""For imports and the like, which have much to do."""
+"""For imports and the like, which have much to do. What takes longer than `ASK_AFTER_SECONDS` is waited for only
+while the database answers others."""
+MOST_LONG: Final = 3
+"""Of them this many have a connection at a time. Those that wait, be it for each other's locks, wait without one,
+so that all other requests find some of the engine's five."""
+PATIENCE_SECONDS: Final = 4.0
+"""How long short work waits for what long work has locked, see `patiently`."""
+ASK_AFTER_SECONDS: Final = 3.0
+ASK_LIMIT_SECONDS: Final = 2.0
+"""Together with the time between two questions below `LIMIT_SECONDS`, whenever the database falls silent."""
+
+
+def patiently(
+    work: Callable[[AsyncSession], Awaitable[Result]],
+) -> Callable[[AsyncSession], Awaitable[Result]]:
+    """The same work for `Database.run`, but it raises BusyError instead of waiting long for somebody's lock."""
+
+    async def wait_briefly(session: AsyncSession) -> Result:
+        await limit_lock_wait(session, PATIENCE_SECONDS)
+        return await work(session)
+
+    return wait_briefly
 
 
 class Database:
@@ -22,38 +43,84 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._abandoned: set[asyncio.Task[object]] = set()
+        self._autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._abandoned: set[asyncio.Task[Any]] = set()
+        self._long = asyncio.Semaphore(MOST_LONG)
 
     async def run(
         self, work: Callable[[AsyncSession], Awaitable[Result]], *, limit: float = LIMIT_SECONDS
     ) -> Result:
         """Do it in one transaction, which is committed when this returns.
 
-        Raises DatabaseUnavailableError when the database is away or silent for longer than `limit` seconds: then
-        the work is given up in the background, because a driver that waits for a silent host cannot be cancelled
-        at once (psycopg 3.3 waits up to 10 s).
+        Raises DatabaseUnavailableError when the database is away, when the work takes longer than `limit` seconds,
+        or when a database that is busy with it does not answer others either: then the work is given up in the
+        background, because a driver that waits for a silent host cannot be cancelled at once (psycopg 3.3 waits up
+        to 10 s).
         """
-        task = asyncio.create_task(self._run(work))
+        run = self._run(work, self.engine) if limit <= LIMIT_SECONDS else self._run_long(work)
+        return await self._wait(asyncio.create_task(run), limit)
+
+    async def look(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        """Do work whose statements need not be one: each commits by itself, and only it is a round trip.
+
+        For what is asked all the time. Raises as `run` does.
+        """
+        return await self._wait(asyncio.create_task(self._run(work, self._autocommitting)), LIMIT_SECONDS)
+
+    async def _wait(self, task: "asyncio.Task[Result]", limit: float) -> Result:
         try:
-            done, _ = await asyncio.wait({task}, timeout=limit)
+            is_done = await self._watch(task, limit)
         except asyncio.CancelledError:
             self._abandon(task)
             raise
-        if not done:
+        if not is_done:
             self._abandon(task)
             raise DatabaseUnavailableError("the database does not answer")
         return task.result()
 
-    async def _run(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
-        async with open_session(self.engine) as session:
+    async def _watch(self, task: "asyncio.Task[Result]", limit: float) -> bool:
+        """Whether it ended in time and while the database was there.
+
+        A long silence on one connection may be a statement with much to do, or a wait for a lock; whether the
+        database is still there only another connection can tell.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit
+        while not task.done():
+            left = end - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.wait(
+                {task}, timeout=left if limit <= LIMIT_SECONDS else min(left, ASK_AFTER_SECONDS)
+            )
+            if limit > LIMIT_SECONDS and not task.done() and not await self._is_there(task):
+                return False
+        return True
+
+    async def _is_there(self, task: "asyncio.Task[Result]") -> bool:
+        """Whether the database answers a question, or the work has ended meanwhile."""
+        asking = asyncio.create_task(is_answering(self.engine))
+        try:
+            await asyncio.wait({asking, task}, timeout=ASK_LIMIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return task.done() or (asking.done() and asking.result())
+        finally:
+            if not asking.done():
+                self._abandon(asking)
+
+    async def _run(self, work: Callable[[AsyncSession], Awaitable[Result]], engine: AsyncEngine) -> Result:
+        async with open_session(engine) as session:
             return await work(session)
 
-    def _abandon(self, task: "asyncio.Task[Result]") -> None:
+    async def _run_long(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        async with self._long:
+            return await self._run(work, self.engine)
+
+    def _abandon(self, task: "asyncio.Task[Any]") -> None:
         task.cancel()
         self._abandoned.add(task)
         task.add_done_callback(self._forget)
 
-    def _forget(self, task: "asyncio.Task[Result]") -> None:
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
         self._abandoned.discard(task)
         if not task.cancelled():
             task.exception()  # seen, so that nothing is logged about it

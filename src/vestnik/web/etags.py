@@ -1,7 +1,9 @@
 """ETag and If-Match: an edit made on an older state is refused instead of overwriting what came between."""
 
 import re
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Final, Protocol
+from uuid import UUID
 
 from fastapi import Depends, Header, Response
 
@@ -30,6 +32,35 @@ ExpectedRevision = Annotated[int | None, Depends(_read_if_match)]
 """The revision that the caller has seen, or None if any will do."""
 
 
+class Revised(Protocol):
+    """An answer that tells which state it shows."""
+
+    @property
+    def id(self) -> UUID:
+        """Of the thing."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """Of the thing."""
+        ...
+
+
 def put_etag(response: Response, revision: int) -> None:
     """Tell the caller which state this is."""
-    response.headers["ETag"] = f'"{revision}"'
+    response.headers["ETag"] = make_etag(revision)
+
+
+def make_etag(revision: int) -> str:
+    """As the header has it."""
+    return f'"{revision}"'
+
+
+def list_etag(answer: Revised) -> dict[str, str]:
+    """The headers of something that was changed."""
+    return {"ETag": make_etag(answer.revision)}
+
+
+def list_created(path: str) -> Callable[[Revised], dict[str, str]]:
+    """The headers of something new that is found at its id below `path`."""
+    return lambda answer: {"Location": f"{path}/{answer.id}"} | list_etag(answer)

@@ -2,7 +2,8 @@
 
 While somebody listens, it reads the progress of all watched campaigns in one query twice a second; a
 notification of the database only shortens the wait. Each listener keeps the latest state of a campaign and nothing
-else, so a slow one neither holds up the others nor costs memory.
+else, so a slow one neither holds up the others nor costs memory. Whether all of them may still listen is another
+query, every other second.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 
@@ -31,10 +33,13 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS: Final = 0.5
 SHORTEST_POLL_SECONDS: Final = 0.1
 """However many notifications arrive."""
+ADMIT_SECONDS: Final = 1.5
+"""How often it is asked who may still listen; with a poll's time it is below 2 s until a listener has to go."""
 
 Read = Callable[[Sequence[CampaignId]], Awaitable[Mapping[CampaignId, StandingView]]]
 
-
+Admit = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]]
+"""Those of some tokens and sessions that are still good."""
 WakeSource = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 """Calls what it is given at each sign of news, until cancelled; see `db.listener.Listener`."""
 
@@ -42,10 +47,11 @@ WakeSource = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 class Watcher:
     """What one listener has not been told yet: of each campaign the latest state, or None once it is deleted."""
 
-    def __init__(self, campaign_ids: Collection[CampaignId]) -> None:
+    def __init__(self, campaign_ids: Collection[CampaignId], credential_id: UUID | None) -> None:
         self.campaign_ids = frozenset(campaign_ids)
+        self.credential_id = credential_id
         self.is_closed = False
-        """The process stops; nothing more will come."""
+        """The process stops, or the listener may not listen any more; nothing more will come."""
         self.is_offline = False
         """The database does not answer; the watcher hears of it when it does again."""
         self._news: dict[CampaignId, StandingView | None] = {}
@@ -92,9 +98,16 @@ class ProgressHub:
     """Tells listeners what changes; does nothing while there are none."""
 
     def __init__(
-        self, read: Read, *, wake_source: WakeSource | None = None, poll_seconds: float = POLL_SECONDS
+        self,
+        read: Read,
+        admit: Admit,
+        *,
+        wake_source: WakeSource | None = None,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._read = read
+        self._admit = admit
+        self._admitted_at = float("-inf")
         self._wake_source = wake_source
         self._poll_seconds = poll_seconds
         self._watchers: set[Watcher] = set()
@@ -104,9 +117,15 @@ class ProgressHub:
         self._is_offline = False
 
     @contextmanager
-    def watch(self, standings: Mapping[CampaignId, StandingView]) -> Iterator[Watcher]:
-        """Watch these campaigns, whose states the listener has just been given as news."""
-        watcher = Watcher(standings)
+    def watch(
+        self, standings: Mapping[CampaignId, StandingView], *, credential_id: UUID | None = None
+    ) -> Iterator[Watcher]:
+        """Watch these campaigns, whose states the listener has just been given as news.
+
+        The watcher is closed once the token or session of `credential_id` is not good any more; without one the
+        listener looks to that itself.
+        """
+        watcher = Watcher(standings, credential_id)
         for campaign_id, standing in standings.items():
             watcher.offer(campaign_id, standing)
         if self._is_closed:
@@ -167,6 +186,7 @@ class ProgressHub:
         watched = frozenset[CampaignId]().union(*(watcher.campaign_ids for watcher in watchers))
         try:
             found = await self._read(sorted(watched))
+            await self._dismiss(watchers)
         except VestnikError as exc:
             self._set_offline(True, exc.message)
             return
@@ -179,6 +199,18 @@ class ProgressHub:
         for watcher in watchers:
             for campaign_id in watcher.campaign_ids:
                 watcher.offer(campaign_id, found.get(campaign_id))
+
+    async def _dismiss(self, watchers: Collection[Watcher]) -> None:
+        """Close those who may not listen any more; while nobody can be asked, all stay."""
+        now = time.monotonic()
+        if now - self._admitted_at < ADMIT_SECONDS:
+            return
+        self._admitted_at = now
+        asked = {watcher.credential_id for watcher in watchers if watcher.credential_id is not None}
+        admitted = await self._admit(asked) if asked else ()
+        for watcher in watchers:
+            if watcher.credential_id in asked and watcher.credential_id not in admitted:
+                watcher.close()
 
     def _set_offline(self, is_offline: bool, reason: str | None) -> None:
         if is_offline != self._is_offline:

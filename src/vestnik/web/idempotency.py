@@ -1,7 +1,7 @@
 """POSTs that may be repeated: the answer of the first is kept in its own transaction and given again."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Header, Request, Response
@@ -13,6 +13,7 @@ from vestnik.domain.actors import Actor
 from vestnik.domain.errors import InvalidInputError
 from vestnik.web.database import LIMIT_SECONDS
 from vestnik.web.identity import Identified, Identity
+from vestnik.web.patterns import KEY
 from vestnik.web.state import read_state
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -24,7 +25,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=LONGEST_KEY,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=KEY,
         description="Makes a repeated request the same request: the first answer comes again and nothing happens "
         "twice. Kept for 24 hours; another body under the same key is refused.",
     ),
@@ -34,10 +35,15 @@ IdempotencyKey = Annotated[
 class ReplayedAnswer(Exception):  # noqa: N818 - no error: it carries an answer past the route to where it is rendered
     """The request was carried out before; this was the answer."""
 
-    def __init__(self, status: int, body: str) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: str) -> None:
         super().__init__(status)
         self.status = status
+        self.headers = headers
         self.body = body
+
+
+def _list_none(_answer: BaseModel) -> Mapping[str, str]:
+    return {}
 
 
 class Act:
@@ -46,7 +52,7 @@ class Act:
     def __init__(self, request: Request, response: Response, identity: Identity, key: str | None) -> None:
         self._request = request
         self._response = response
-        self._key = key
+        self.key = key
         self.identity = identity
 
     @property
@@ -55,30 +61,49 @@ class Act:
         return self.identity.actor
 
     async def __call__(
-        self, work: Callable[[AsyncSession], Awaitable[Model]], *, limit: float = LIMIT_SECONDS
+        self,
+        work: Callable[[AsyncSession], Awaitable[Model]],
+        *,
+        headers: Callable[[Model], Mapping[str, str]] = _list_none,
+        limit: float = LIMIT_SECONDS,
     ) -> Model:
-        """Do it and commit. Raises ReplayedAnswer, and InvalidInputError for a key that meant something else."""
+        """Do it and commit; `headers` of the answer are kept with it.
+
+        Raises ReplayedAnswer, and InvalidInputError for a key that meant something else.
+        """
         database = read_state(self._request.app).database
-        if self._key is None:
-            return await database.run(work, limit=limit)
-        key, digest = self._key, await self._digest()
+        if self.key is None:
+            answer = await database.run(work, limit=limit)
+        else:
+            once = self._make_once(work, headers, self.key, await self._digest())
+            answer = await database.run(once, limit=limit)
+        self._response.headers.update(headers(answer))
+        return answer
+
+    def _make_once(
+        self,
+        work: Callable[[AsyncSession], Awaitable[Model]],
+        headers: Callable[[Model], Mapping[str, str]],
+        key: str,
+        digest: bytes,
+    ) -> Callable[[AsyncSession], Awaitable[Model]]:
+        user_id = self.identity.user_id
 
         async def once(session: AsyncSession) -> Model:
-            earlier = await rows.claim_key(session, self.identity.user_id, key)
+            earlier = await rows.claim_key(session, user_id, key)
             if earlier is not None:
                 raise _replay(earlier, digest)
             answer = await work(session)
-            await rows.store_answer(
-                session,
-                self.identity.user_id,
-                key,
-                rows.KeptAnswer(
-                    digest=digest, status=self._read_status(), body=answer.model_dump_json(by_alias=True)
-                ),
+            kept = rows.KeptAnswer(
+                digest=digest,
+                status=self._read_status(),
+                headers=headers(answer),
+                body=answer.model_dump_json(by_alias=True),
             )
+            await rows.store_answer(session, user_id, key, kept)
             return answer
 
-        return await database.run(once, limit=limit)
+        return once
 
     def _read_status(self) -> int:
         status = self._response.status_code or self._request.scope["route"].status_code
@@ -96,7 +121,7 @@ def _replay(earlier: rows.KeptAnswer, digest: bytes) -> Exception:
             "the Idempotency-Key was used for another request; take a new key for each new request",
             field="Idempotency-Key",
         )
-    return ReplayedAnswer(earlier.status, earlier.body)
+    return ReplayedAnswer(earlier.status, earlier.headers, earlier.body)
 
 
 async def _make_act(

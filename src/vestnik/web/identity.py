@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request, Security, params
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ForbiddenError, UnauthorizedError
 from vestnik.domain.users import Role, TokenScope
+from vestnik.web.queries import refuse_unknown_query
 from vestnik.web.state import read_state
 
 SESSION_COOKIE: Final = "vestnik_session"
@@ -41,6 +42,11 @@ class Identity:
     session_id: UUID | None = None
     scope: TokenScope = TokenScope.FULL
 
+    @property
+    def credential_id(self) -> UUID:
+        """Of the token or the session."""
+        return self.token_id or self.session_id or self.user_id
+
 
 async def identify(
     request: Request,
@@ -49,13 +55,8 @@ async def identify(
 ) -> Identity:
     """Who asks. Raises UnauthorizedError, ForbiddenError (a request that another site may have caused)."""
     identity = await _look_up(request, bearer, cookie)
-    read_state(request.app).throttle.take(identity.token_id or identity.session_id or identity.user_id)
+    read_state(request.app).throttle.take(identity.credential_id)
     return identity
-
-
-async def identify_again(request: Request) -> Identity:
-    """Who asks, for a request that goes on for long. Raises as `identify` does, once he may not any more."""
-    return await _look_up(request, await _BEARER(request), await _COOKIE(request))
 
 
 async def _look_up(
@@ -94,9 +95,15 @@ class RoleGuard:
 
 def allow(role: Role) -> dict[str, Any]:
     """What a route's decorator takes to be open to a role; every route has this or `allow_anyone`."""
-    return {"dependencies": [Depends(RoleGuard(role))], "openapi_extra": {"x-role": role.value}}
+    return {
+        "dependencies": [Depends(RoleGuard(role)), Depends(refuse_unknown_query)],
+        "openapi_extra": {"x-role": role.value},
+    }
 
 
-def allow_anyone() -> dict[str, Any]:
-    """For the few routes that need no login."""
-    return {"openapi_extra": {"x-role": "ANYONE"}}
+def allow_anyone(*dependencies: params.Depends) -> dict[str, Any]:
+    """For the few routes that need no login; with what else they depend on."""
+    return {
+        "dependencies": [*dependencies, Depends(refuse_unknown_query)],
+        "openapi_extra": {"x-role": "ANYONE"},
+    }

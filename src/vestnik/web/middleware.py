@@ -1,9 +1,10 @@
 """What every request passes: an id for the log, limits of size, and addresses that are text."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
@@ -51,12 +52,59 @@ class RequestIdentifier:
             await self._app(scope, receive, send_with_headers)
 
 
+class HeadAnswerer:
+    """Answers HEAD as GET and leaves the body out; an answer that would go on and on ends after its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        is_enough = asyncio.Event()
+
+        async def send_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+            elif message.get("more_body", False):
+                is_enough.set()
+
+        answering: asyncio.Future[Any] = asyncio.ensure_future(
+            self._app({**scope, "method": "GET"}, receive, send_headers)
+        )
+        enough: asyncio.Future[Any] = asyncio.ensure_future(is_enough.wait())
+        try:
+            await asyncio.wait({answering, enough}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            enough.cancel()
+            if not answering.done():
+                answering.cancel()
+                await asyncio.wait({answering})
+        if not answering.cancelled():
+            answering.result()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+Refuse = Callable[[Scope, HTTPStatus, str, str], ASGIApp]
+"""What answers a request with a status, in words, under a code."""
+
+
+def refuse_with_problem(_scope: Scope, status: HTTPStatus, detail: str, code: str) -> ASGIApp:
+    """A problem document, as programs want it."""
+    return make_problem(status, detail, code=code)
+
+
 class InputGuard:
     """Refuses bodies that are too large, and paths and queries that are no text PostgreSQL could hold."""
 
-    def __init__(self, app: ASGIApp, *, limit: int, limits: dict[str, int]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, limit: int, limits: dict[str, int], refuse: Refuse = refuse_with_problem
+    ) -> None:
         """`limits` are bytes for paths that begin so and take more than `limit`; the first that fits counts."""
         self._app = app
+        self._refuse = refuse
         self._limit = limit
         self._limits = limits
 
@@ -67,9 +115,8 @@ class InputGuard:
             return
         problem = _find_problem(scope)
         if problem is not None:
-            await make_problem(HTTPStatus.BAD_REQUEST, problem, code="MALFORMED_ADDRESS")(
-                scope, receive, send
-            )
+            refusal = self._refuse(scope, HTTPStatus.BAD_REQUEST, problem, "MALFORMED_ADDRESS")
+            await refusal(scope, receive, send)
             return
         path = str(scope["path"])
         limit = next((size for start, size in self._limits.items() if path.startswith(start)), self._limit)
@@ -78,7 +125,8 @@ class InputGuard:
             limit = min(limit, STRANGERS_LIMIT)  # a body is read before it is asked who sends it
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:18]) > limit:
-            await _refuse_size(limit)(scope, receive, send)
+            status, text = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _describe_size(limit)
+            await self._refuse(scope, status, text, "BODY_TOO_LARGE")(scope, receive, send)
             return
         await self._app(scope, _Counter(receive, limit), send)
 
@@ -128,10 +176,6 @@ def _find_problem(scope: Scope) -> str | None:
         except UnicodeDecodeError:
             return f"The {name} of the address is not UTF-8."
     return None
-
-
-def _refuse_size(limit: int) -> ASGIApp:
-    return make_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _describe_size(limit), code="BODY_TOO_LARGE")
 
 
 def _describe_size(limit: int) -> str:

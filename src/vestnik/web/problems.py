@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from vestnik.domain.errors import (
     DatabaseUnavailableError,
     ForbiddenError,
     InvalidInputError,
+    MediaStoreError,
     NotFoundError,
     NoWorkerError,
     SchemaVersionError,
@@ -30,6 +32,7 @@ from vestnik.domain.errors import (
     VestnikError,
 )
 from vestnik.web.idempotency import ReplayedAnswer
+from vestnik.web.patterns import COMPLAINTS
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +44,8 @@ MOST_FIELD_ERRORS: Final = 20
 _INNER_PART: Final = re.compile(r"(constrained|function|nullable|lax|is)-|.*\[")
 """How Pydantic calls the branches of a field that may be of several types."""
 _DECIMAL: Final = re.compile(r"Decimal\('([^']*)'\)")
-NO_NUL: Final = r"^[^\x00]*$"
-"""What text has to match: PostgreSQL cannot hold a NUL character."""
+_REFERENCES: Final = frozenset({"account", "batch", "campaign", "template", "token", "user"})
+"""What services and the command line call by names, and the API by ids: its keys and paths say `batchId`."""
 
 _STATUS: Final[Mapping[type[VestnikError], HTTPStatus]] = {
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -54,6 +57,7 @@ _STATUS: Final[Mapping[type[VestnikError], HTTPStatus]] = {
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     NoWorkerError: HTTPStatus.SERVICE_UNAVAILABLE,
+    MediaStoreError: HTTPStatus.INSUFFICIENT_STORAGE,
     SchemaVersionError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _CODES: Final[Mapping[HTTPStatus, str]] = {
@@ -66,6 +70,7 @@ _CODES: Final[Mapping[HTTPStatus, str]] = {
 _PUBLIC_DETAIL: Final[Mapping[type[VestnikError], str]] = {
     # The driver's words name hosts and roles; they belong into the log.
     DatabaseUnavailableError: "The database cannot be reached; the operator finds the reason in the log.",
+    MediaStoreError: "The file cannot be kept or read here; the operator finds the reason in the log.",
 }
 
 
@@ -95,6 +100,12 @@ def make_problem(
     return JSONResponse(body, status_code=status.value, headers=headers, media_type=MEDIA_TYPE)
 
 
+def find_status(error: VestnikError) -> HTTPStatus:
+    """The HTTP status of one of our own errors; 500 for those that no caller can have caused."""
+    kind = next((kind for kind in type(error).__mro__ if kind in _STATUS), None)
+    return HTTPStatus.INTERNAL_SERVER_ERROR if kind is None else _STATUS[kind]
+
+
 def render_error(error: VestnikError) -> JSONResponse:
     """The problem document of one of our own errors; what has no status of its own is a 500."""
     kind = next((kind for kind in type(error).__mro__ if kind in _STATUS), None)
@@ -112,13 +123,20 @@ def render_error(error: VestnikError) -> JSONResponse:
         code=error.code,
         headers=headers,
         field=_name_field(error.field),
-        resumesAt=error.until.isoformat() if isinstance(error, AccountHeldError) else None,
+        resumesAt=_write_time(error.until) if isinstance(error, AccountHeldError) else None,
     )
 
 
 def _name_field(field: str | None) -> str | None:
     """As the caller writes it: fields in camelCase, headers as they are."""
+    if field in _REFERENCES:
+        return f"{field}Id"
     return to_camel(field) if field is not None and field.islower() else field
+
+
+def _write_time(moment: datetime) -> str:
+    """As Pydantic writes all other times."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -160,7 +178,10 @@ def refuse_method(methods: Sequence[str]) -> JSONResponse:
 
 
 def list_methods(app: Starlette, path: str, *, fixed_only: bool = False) -> list[str]:
-    """The methods of all routes that a path leads to; of those without placeholders if there are any."""
+    """The methods of all routes that a path leads to; of those without placeholders if there are any.
+
+    HEAD is wherever GET is, see `HeadAnswerer`.
+    """
     fixed: set[str] = set()
     filled: set[str] = set()
     for route in iter_route_contexts(app.routes):
@@ -168,7 +189,8 @@ def list_methods(app: Starlette, path: str, *, fixed_only: bool = False) -> list
             fixed |= route.methods or set()
         elif not fixed_only and route.path_regex.match(path):
             filled |= route.methods or set()
-    return sorted(fixed or filled)
+    methods = fixed or filled
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -180,7 +202,9 @@ async def _handle_validation_error(request: Request, error: Exception) -> JSONRe
             code="UNSUPPORTED_MEDIA_TYPE",
             field="Content-Type",
         )
-    found = [_describe_field_error(item) for item in error.errors()[:MOST_FIELD_ERRORS]]
+    items = error.errors()[:MOST_FIELD_ERRORS]
+    twice = _list_second_spellings(items, {"body": error.body, "query": request.query_params})
+    found = [_describe_field_error(item, twice.get(tuple(item["loc"]))) for item in items]
     if error.errors()[0]["type"] == "json_invalid":
         return make_problem(
             HTTPStatus.BAD_REQUEST, "The body is not JSON: " + found[0]["detail"], code="MALFORMED_JSON"
@@ -200,7 +224,31 @@ def _is_json(request: Request) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def _describe_field_error(item: dict[str, Any]) -> dict[str, str]:
+def _list_second_spellings(
+    items: Sequence[Mapping[str, Any]], given: Mapping[str, object]
+) -> dict[tuple[str | int, ...], str]:
+    """Of fields that are given as `batchId` and as `batch_id`: where the unused one is, and the used one."""
+    unknown = {tuple(item["loc"]) for item in items if item["type"] == "extra_forbidden"}
+    found = {}
+    for where in unknown:
+        *above, name = where
+        other = to_camel(str(name))
+        if other != name and (*above, other) not in unknown and other in _dig(given, above):
+            found[where] = other
+    return found
+
+
+def _dig(given: object, path: Sequence[str | int]) -> Mapping[str, Any]:
+    """The object at a path of names and places; an empty one where Pydantic's path is made of more than these."""
+    try:
+        for part in path:
+            given = given[part]  # type: ignore[index]  # what else it may be is told by the error
+    except (LookupError, TypeError):
+        return {}
+    return given if isinstance(given, Mapping) else {}
+
+
+def _describe_field_error(item: dict[str, Any], other_spelling: str | None) -> dict[str, str]:
     """The field as the caller wrote it (`items.0.name`), and what is wrong with it; never the value."""
     source, *rest = item["loc"] or ("body",)
     inside = rest if source in {"body", "query", "path", "header", "cookie"} else item["loc"]
@@ -209,16 +257,25 @@ def _describe_field_error(item: dict[str, Any]) -> dict[str, str]:
         where = [to_camel(part) for part in where]
     if item["type"] == "json_invalid":
         return {"field": "", "detail": str(item.get("ctx", {}).get("error", item["msg"]))}
-    detail = _DECIMAL.sub(r"\1", str(item["msg"]).removeprefix("Value error, "))
     if item["type"] == "missing" and not where:
         detail = "the body is missing"
-    if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == NO_NUL:
-        detail = "holds a NUL character"
-    if item["type"] == "string_unicode":
-        detail = "holds half of a surrogate pair, which is no character"
-    if item["type"] == "extra_forbidden":
-        detail = "this field is unknown; leave it out"
+    elif other_spelling is not None:
+        detail = f"this field is given twice, also as {other_spelling}; leave one of them out"
+    else:
+        detail = _explain(item)
     return {"field": ".".join(where), "detail": detail}
+
+
+def _explain(item: dict[str, Any]) -> str:
+    """Pydantic's words where they are plain, and ours where they are not."""
+    detail = _DECIMAL.sub(r"\1", str(item["msg"]).removeprefix("Value error, "))
+    if item["type"] == "string_pattern_mismatch":
+        return COMPLAINTS.get(item["ctx"]["pattern"], detail)
+    if item["type"] == "string_unicode":
+        return "holds half of a surrogate pair, which is no character"
+    if item["type"] == "extra_forbidden":
+        return "this field is unknown; leave it out"
+    return detail
 
 
 async def _handle_replayed_answer(_request: Request, error: Exception) -> Response:
@@ -226,7 +283,7 @@ async def _handle_replayed_answer(_request: Request, error: Exception) -> Respon
     return Response(
         error.body,
         status_code=error.status,
-        headers={"Idempotency-Replayed": "true"},
+        headers={**error.headers, "Idempotency-Replayed": "true"},
         media_type="application/json",
     )
 

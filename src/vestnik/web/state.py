@@ -1,7 +1,7 @@
 """What the application was given at its start, found again from a request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,6 +9,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from vestnik.db.secrets import KeyRing
+from vestnik.domain.installation import Installation
+from vestnik.domain.media_store import MediaStore
 from vestnik.web.database import Database
 from vestnik.web.hub import ProgressHub
 from vestnik.web.throttle import Throttle
@@ -24,7 +26,9 @@ class Authenticator(Protocol):
         """Whose API token it is. Raises UnauthorizedError."""
         ...
 
-    async def identify_session(self, request: Request, cookie: str) -> "Identity":
+    async def identify_session(
+        self, request: Request, cookie: str, csrf_token: str | None = None
+    ) -> "Identity":
         """Whose browser it is. Raises UnauthorizedError, ForbiddenError for a forged request."""
         ...
 
@@ -40,10 +44,14 @@ class WebState:
     """Live progress."""
     open_keys: Callable[[], KeyRing]
     """The keys that stored secrets are encrypted with."""
+    media: MediaStore
+    """Where the files of media are."""
     zone: tzinfo = UTC
     """In which {date} and {time} in texts are written."""
     origins: frozenset[str] = frozenset()
     """Those of other sites whose pages may use a browser's session, as CORS allows them."""
+    installation: Installation = field(default_factory=Installation)
+    """What this process was started with, to be shown."""
 
 
 def read_state(app: Starlette) -> WebState:

@@ -15,6 +15,7 @@ from vestnik.db.engine import close_engine, hang_up, make_engine
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.listener import Listener
+from vestnik.db.media_files import LocalMediaStore
 from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.failpoints import Failpoints
@@ -24,11 +25,13 @@ from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.waiting import wait_for_event
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import AccountId
+from vestnik.domain.media_store import MediaStore
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import TransportFactory
 from vestnik.settings import Settings
 from vestnik.worker import LANE_CRASHED
+from vestnik.worker.deletions import run_deletions
 from vestnik.worker.retention import run_retention
 from vestnik.worker.scheduler import run_scheduler
 
@@ -58,6 +61,7 @@ class Worker:
         ledger: Ledger,
         transports: TransportFactory,
         unsealer: Unsealer,
+        store: MediaStore,
         options: LaneOptions,
         failpoints: Failpoints,
         holder: str,
@@ -65,6 +69,7 @@ class Worker:
         self._ledger = ledger
         self._transports = transports
         self._unsealer = unsealer
+        self._store = store
         self._options = options
         self._failpoints = failpoints
         self._holder = holder
@@ -173,6 +178,7 @@ class Worker:
             kind=kind,
             factory=self._transports,
             unsealer=self._unsealer,
+            store=self._store,
             options=self._options,
             failpoints=self._failpoints,
         )
@@ -214,6 +220,7 @@ async def run_worker(
         ledger=Ledger(engine),
         transports=transports,
         unsealer=StoredKeys(settings.secret_key, settings.data_dir),
+        store=LocalMediaStore(settings.data_dir),
         options=LaneOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             retry_base=timedelta(seconds=settings.retry_base_seconds),
@@ -228,6 +235,7 @@ async def run_worker(
         background = [
             asyncio.create_task(listener.run()),
             asyncio.create_task(run_scheduler(engine)),
+            asyncio.create_task(run_deletions(engine)),
             asyncio.create_task(run_retention(engine, timedelta(days=settings.job_retention_days))),
         ]
         serving = asyncio.create_task(worker.run(stop, on_ready))

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.stage import Stage
 from vestnik.api.app import ApiOptions, create_app
 from vestnik.api.health import Readiness
+from vestnik.db.media_files import LocalMediaStore
 from vestnik.db.secrets import KeyRing, open_key_ring
 from vestnik.domain.users import Role
 from vestnik.services.campaigns import read_progress
@@ -43,19 +44,23 @@ def app(engine: AsyncEngine, tmp_path: Path) -> FastAPI:
     def open_keys() -> KeyRing:
         return open_key_ring(None, tmp_path, announce=lambda _text: None)
 
-    state = make_state(engine, open_keys)
+    state = make_state(engine, open_keys, tmp_path)
     return create_app(Readiness(lambda: None), state, ApiOptions(cors_origins=[ALLOWED_ORIGIN]))
 
 
-def make_state(engine: AsyncEngine, open_keys: Callable[[], KeyRing]) -> WebState:
+def make_state(engine: AsyncEngine, open_keys: Callable[[], KeyRing], data_dir: Path) -> WebState:
     """The parts that routes need, the real ones."""
     database = Database(engine)
+    identities = StoredIdentities(database)
     return WebState(
         database=database,
-        hub=ProgressHub(lambda ids: database.run(lambda session: read_progress(session, ids))),
-        authenticator=StoredIdentities(database),
+        hub=ProgressHub(
+            lambda ids: database.look(lambda session: read_progress(session, ids)), identities.admit
+        ),
+        authenticator=identities,
         throttle=Throttle(1_000, burst=10_000),
         open_keys=open_keys,
+        media=LocalMediaStore(data_dir),
         origins=frozenset({ALLOWED_ORIGIN}),
     )
 

@@ -84,3 +84,31 @@ async def test_only_administrators_take_it_out(client_as: ClientAs) -> None:
 async def test_nobody_changes_it(admin: httpx.AsyncClient, stage: Stage, statement: str) -> None:
     with pytest.raises(DBAPIError):
         await stage.execute(statement)
+
+
+async def test_failed_sign_ins_and_addresses_are_for_administrators(
+    admin: httpx.AsyncClient, client_as: ClientAs, anonymous: httpx.AsyncClient
+) -> None:
+    tried = {"email": "chief@news.example", "password": "correct horse battery"}
+    answer = await anonymous.post("/api/auth/login", json=tried)
+    assert answer.status_code == 401
+    shown = (await admin.get("/api/audit")).json()["items"]
+    assert [entry["action"] for entry in shown] == ["session.failed", *["batch.created"] * 3]
+    assert {entry["address"] for entry in shown} == {"127.0.0.1"}
+    for client in (
+        await client_as(Role.VIEWER),
+        await client_as(Role.OPERATOR),
+        await client_as(Role.ADMIN, scope="READ"),
+    ):
+        seen = (await client.get("/api/audit")).json()["items"]
+        assert [entry["action"] for entry in seen] == ["batch.created"] * 3
+        assert {entry["address"] for entry in seen} == {None}
+        assert (await client.get("/api/audit", params={"action": "session."})).json()["items"] == []
+
+
+async def test_times_in_the_export_are_those_of_the_api(admin: httpx.AsyncClient) -> None:
+    (newest, *_) = (await admin.get("/api/audit", params={"action": "batch."})).json()["items"]
+    answer = await admin.get("/api/audit/export.csv", params={"action": "batch."})
+    first = next(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert first["createdAt"] == newest["createdAt"]
+    assert first["createdAt"].endswith("Z")

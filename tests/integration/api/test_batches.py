@@ -45,7 +45,13 @@ async def test_a_batch_keeps_the_order_of_its_channels(operator: httpx.AsyncClie
     assert (batch["name"], batch["channels"], batch["duplicates"]) == ("Morning", 3, 1)
     assert await read_members(operator, batch["id"]) == ["3", "1", "2"]
     entry = await stage.one("SELECT * FROM audit_logs WHERE action = 'batch.created'")
-    assert (entry.entity_id, entry.after) == (batch["id"], {"name": "Morning", "channels": 3})
+    assert entry.entity_id == batch["id"]
+    assert entry.after == {
+        "name": "Morning",
+        "channels": 3,
+        "channel_names": ["@first_00003", "@first_00001", "@first_00002"],
+        "more_channels": 0,
+    }
 
 
 async def test_an_empty_batch_is_filled_later(operator: httpx.AsyncClient, stage: Stage) -> None:
@@ -72,6 +78,9 @@ async def test_an_empty_batch_is_filled_later(operator: httpx.AsyncClient, stage
         "SELECT after FROM audit_logs WHERE action LIKE 'batch.channels%' ORDER BY id"
     )
     assert [entry.after["changed"] for entry in entries] == [2, 2, 1]
+    named = [entry.after["channel_names"] for entry in entries]
+    assert named == [["@first_00002", "@first_00003"], ["@first_00001", "@first_00004"], ["@first_00003"]]
+    assert [entry.after["more_channels"] for entry in entries] == [0, 0, 0]
 
 
 async def test_unknown_and_deleted_channels_are_named_and_nothing_is_stored(

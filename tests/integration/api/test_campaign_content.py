@@ -6,7 +6,6 @@ import pytest
 from tests.integration.api.conftest import ClientAs
 from tests.support.stage import Stage
 from vestnik.content import frozen_from_json
-from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
 
@@ -83,11 +82,20 @@ async def test_an_unknown_campaign_and_a_viewer_are_refused(
     assert (await viewer.put(path, json={"content": "x"})).status_code == 403
 
 
-async def test_a_campaign_with_media_does_not_start(operator: httpx.AsyncClient, stage: Stage) -> None:
+async def test_an_address_of_a_file_is_kept_until_it_is_replaced(
+    operator: httpx.AsyncClient, stage: Stage
+) -> None:
     await stage.add_channels(1)
     campaign_id = await stage.add_campaign(await stage.add_account(), start=False)
     await stage.execute("UPDATE templates SET media_type = 'photo', media_url = 'https://x.example/1.jpg'")
-    with pytest.raises(InvalidInputError, match="text only") as caught:
-        await stage.start(campaign_id)
-    assert caught.value.field == "template"
-    assert await stage.read_status(campaign_id) == "DRAFT"
+    await stage.start(campaign_id)
+    await stage.pause(campaign_id)
+    path = f"/api/campaigns/{campaign_id}/content"
+    shown = (await operator.get(path)).json()
+    kept = (await operator.put(path, json={"content": ""})).json()
+    for answer in (shown, kept):
+        assert (answer["mediaType"], answer["mediaUrl"], answer["mediaId"], answer["limit"]) == (
+            "photo", "https://x.example/1.jpg", None, 1024,
+        )  # fmt: skip
+    bare = (await operator.put(path, json={"content": "Text", "mediaId": None})).json()
+    assert (bare["mediaType"], bare["mediaUrl"], bare["limit"]) == (None, None, 4096)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 
 from tests.integration.api.conftest import add_token, add_user
+from tests.integration.api.signing_in import add_person, sign_in
 from tests.support.stage import Stage
 from vestnik.api import campaign_events
 from vestnik.api.listener import bind_listener, format_url
@@ -25,6 +26,7 @@ from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
 from vestnik.services.campaign_views import StandingView
 from vestnik.services.campaigns import read_progress
+from vestnik.web.authentication import StoredIdentities
 from vestnik.web.database import Database
 from vestnik.web.hub import ProgressHub
 from vestnik.web.state import read_state
@@ -93,6 +95,18 @@ class Stream:
                     await self.next()
 
 
+@dataclass
+class Admissions:
+    """Who the hub asks about, counted."""
+
+    identities: StoredIdentities
+    asked: list[Collection[UUID]] = field(default_factory=list)
+
+    async def __call__(self, ids: Collection[UUID]) -> Collection[UUID]:
+        self.asked.append(ids)
+        return await self.identities.admit(ids)
+
+
 Follow = Callable[..., Any]
 
 
@@ -102,14 +116,19 @@ def reads(app: FastAPI) -> Reads:
 
 
 @pytest.fixture
+def admissions(app: FastAPI) -> Admissions:
+    return Admissions(StoredIdentities(read_state(app).database))
+
+
+@pytest.fixture
 def stop() -> asyncio.Event:
     return asyncio.Event()
 
 
 @pytest.fixture
-def hub(app: FastAPI, reads: Reads) -> ProgressHub:
+def hub(app: FastAPI, reads: Reads, admissions: Admissions) -> ProgressHub:
     """The application's hub, with counted reads and no notifications."""
-    hub = ProgressHub(reads)
+    hub = ProgressHub(reads, admissions)
     app.state.web = replace(read_state(app), hub=hub)
     return hub
 
@@ -313,6 +332,69 @@ async def test_a_quiet_stream_is_kept_alive_until_its_token_is_revoked(
     await reading
 
 
+@pytest.mark.parametrize("change", ["users SET is_active = false", "api_tokens SET expires_at = now()"])
+async def test_who_may_not_listen_any_more_hears_nothing_after_two_seconds(
+    follow: Follow, stage: Stage, campaign_id: CampaignId, admissions: Admissions, change: str
+) -> None:
+    other = await add_token(stage, await add_user(stage, "other@news.example", Role.VIEWER))
+    streams = [await follow(path_of(campaign_id)) for _ in range(10)]
+    stays = await follow(path_of(campaign_id), Authorization=f"Bearer {other}")
+    for stream in (*streams, stays):
+        await stream.next()
+    theirs = "(SELECT id FROM users WHERE email = 'viewer@news.example')"
+    key = "id" if change.startswith("users") else "user_id"
+    await stage.execute(f"UPDATE {change} WHERE {key} = {theirs}")
+    changed_at, asked = time.monotonic(), len(admissions.asked)
+    await asyncio.gather(*(stream.end() for stream in streams))
+    assert time.monotonic() - changed_at < 3  # 2 s, and some patience with the machine
+    assert len(admissions.asked) - asked <= 2  # of all in one question
+    await send_one(stage, campaign_id)
+    assert (await stays.next()).data["sent"] == 1
+
+
+@pytest.fixture
+async def browser(
+    app: FastAPI, hub: ProgressHub, stage: Stage, campaign_id: CampaignId
+) -> AsyncIterator[Stream]:
+    """What a signed-in browser follows."""
+    await add_person(stage, "editor@news.example")
+    async with (
+        serving(app, hub, asyncio.Event()) as address,
+        httpx.AsyncClient(base_url=address, timeout=DEADLINE) as client,
+    ):
+        await sign_in(client, "editor@news.example")
+        async with client.stream("GET", path_of(campaign_id)) as answer:
+            stream = Stream(answer)
+            await stream.next()
+            yield stream
+
+
+async def test_a_browsers_stream_ends_with_its_session(browser: Stream, stage: Stage) -> None:
+    await stage.execute("DELETE FROM sessions")
+    await browser.end()
+
+
+@pytest.mark.usefixtures("browser")
+async def test_a_stream_keeps_its_session_from_ending(stage: Stage) -> None:
+    await stage.execute("UPDATE sessions SET last_seen_at = now() - interval '11 hours'")
+    async with asyncio.timeout(DEADLINE):
+        while not await stage.execute(  # noqa: ASYNC110 - no event for it
+            "SELECT 1 FROM sessions WHERE last_seen_at > now() - interval '1 hour'"
+        ):
+            await asyncio.sleep(0.05)
+
+
+async def test_head_of_a_stream_ends_after_the_headers(
+    address: str, token: str, campaign_id: CampaignId, hub: ProgressHub
+) -> None:
+    async with httpx.AsyncClient(base_url=address, timeout=DEADLINE) as client:
+        answer = await client.head(path_of(campaign_id), headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+    # The client has its answer a moment before the stream is closed.
+    await wait_until(lambda: not hub._watchers)
+
+
 async def test_stopping_the_server_ends_the_streams_at_once(
     follow: Follow, campaign_id: CampaignId, stop: asyncio.Event
 ) -> None:
@@ -325,10 +407,17 @@ async def test_stopping_the_server_ends_the_streams_at_once(
 
 
 async def test_notifications_only_shorten_the_wait(
-    app: FastAPI, stage: Stage, campaign_id: CampaignId, database_url: URL, reads: Reads, token: str
+    app: FastAPI,
+    stage: Stage,
+    campaign_id: CampaignId,
+    database_url: URL,
+    reads: Reads,
+    admissions: Admissions,
+    token: str,
 ) -> None:
     hub = ProgressHub(
         reads,
+        admissions,
         wake_source=lambda wake: Listener(database_url, lambda _account_id: wake()).run(),
         poll_seconds=60,
     )

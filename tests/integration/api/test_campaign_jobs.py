@@ -157,9 +157,10 @@ async def test_after_a_purge_the_page_is_empty_and_says_since_when(
 
 
 async def test_the_report_has_a_line_for_each_message_and_no_formula(
-    viewer: httpx.AsyncClient, campaign_id: CampaignId, monkeypatch: pytest.MonkeyPatch
+    viewer: httpx.AsyncClient, stage: Stage, campaign_id: CampaignId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vestnik.api.campaign_jobs._REPORT_PAGE", 7)
+    await stage.execute("UPDATE jobs SET sent_at = clock_timestamp() WHERE status = 'SENT'")
     answer = await viewer.get(f"/api/campaigns/{campaign_id}/report.csv")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.content.startswith("\ufeff".encode())
@@ -168,6 +169,9 @@ async def test_the_report_has_a_line_for_each_message_and_no_formula(
     assert [int(line["id"]) for line in lines] == sorted(int(line["id"]) for line in lines)
     assert {line["errorCode"] for line in lines} == {"", "TIMEOUT", "'=EVIL"}
     assert (lines[0]["channel"], lines[0]["messageIds"]) == ("'@first_00001", "1")
+    page = (await viewer.get(f"/api/campaigns/{campaign_id}/jobs")).json()["items"]
+    assert lines[0]["sentAt"] == page[0]["sentAt"]
+    assert lines[0]["sentAt"].endswith("Z")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Campaigns over HTTP: what an operator does to them, and what is refused."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,9 @@ import pytest
 
 from tests.integration.api.conftest import ClientAs
 from tests.support.stage import Stage
+from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
+from vestnik.worker import deletions, retention
 
 CHANNELS = 5
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -339,9 +342,9 @@ async def test_a_lost_update_is_refused(operator: httpx.AsyncClient, parts: dict
 
 async def test_null_is_no_change(operator: httpx.AsyncClient, parts: dict[str, str]) -> None:
     campaign = await create(operator, parts)
-    refused = await operator.patch(f"/api/campaigns/{campaign['id']}", json={"name": None})
-    assert refused.status_code == 422
-    assert "name cannot be null" in refused.json()["detail"]
+    refused = await operator.patch(f"/api/campaigns/{campaign['id']}", json={"batchId": None})
+    assert (refused.status_code, refused.json()["field"]) == (422, "batchId")
+    assert "cannot be null" in refused.json()["detail"]
 
 
 async def test_a_copy_is_a_draft_with_the_same_parts(
@@ -383,20 +386,103 @@ async def test_only_what_has_not_started_or_has_ended_can_be_deleted(
     assert [entry.before["status"] for entry in entries] == ["DRAFT", "CANCELLED"]
 
 
-async def test_a_campaign_of_many_messages_is_deleted_in_several_transactions(
-    operator: httpx.AsyncClient, stage: Stage
-) -> None:
-    await stage.add_channels(5_000)
+async def add_ended_campaign(stage: Stage, messages: int) -> CampaignId:
+    await stage.add_channels(messages)
     campaign_id = await stage.add_campaign(await stage.add_account())
-    for _ in range(3):
-        await stage.execute("UPDATE jobs SET status = 'SENT'")
+    await stage.execute("UPDATE jobs SET status = 'SENT'")
     await stage.execute("UPDATE campaign_progress SET queued = 0, sent = total")
     await stage.execute("UPDATE campaigns SET status = 'COMPLETED', ended_at = now()")
+    return campaign_id
+
+
+async def count_rows(stage: Stage) -> tuple[int, int]:
+    """Messages and campaigns."""
+    row = await stage.one("SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM campaigns)")
+    return row[0], row[1]
+
+
+async def test_a_campaign_of_many_messages_is_gone_at_once_and_deleted_in_parts_by_a_worker(
+    operator: httpx.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletions, "REST", 0.0)
+    campaign_id = await add_ended_campaign(stage, 5_000)
+    address = f"/api/campaigns/{campaign_id}"
+    assert (await operator.delete(address)).status_code == 204
+    assert await count_rows(stage) == (3_000, 1)  # 2,000 messages a transaction
+    for path in ("", "/jobs", "/progress", "/failures", "/report.csv", "/events"):
+        assert (await operator.get(address + path)).status_code == 404, path
+    assert (await operator.delete(address)).status_code == 404
+    assert (await operator.patch(address, json={"name": "x"})).status_code == 404
+    assert (await operator.post(f"{address}/duplicate")).status_code == 404
+    assert (await act(operator, str(campaign_id), "retry-failed")).status_code == 404
+    assert (await operator.get("/api/campaigns")).json()["items"] == []
+    stats = (await operator.get("/api/queue/stats")).json()
+    assert '"sent":0' in json.dumps(stats["jobs"], separators=(",", ":"))
     before = (await stage.one("SELECT pg_current_xact_id()::text::bigint AS n")).n
-    assert (await operator.delete(f"/api/campaigns/{campaign_id}")).status_code == 204
+    await deletions.erase_deleted_campaigns(stage.engine)
     after = (await stage.one("SELECT pg_current_xact_id()::text::bigint AS n")).n
-    assert after - before > 3  # 2,000 messages each
-    assert (await stage.one("SELECT count(*) AS n FROM jobs")).n == 0
+    assert after - before > 2
+    assert await count_rows(stage) == (0, 0)
+
+
+async def test_batch_and_template_of_a_deleted_campaign_are_free_once_its_messages_are_gone(
+    operator: httpx.AsyncClient, stage: Stage
+) -> None:
+    campaign_id = await add_ended_campaign(stage, 2_500)
+    row = await stage.one("SELECT batch_id, template_id FROM campaigns")
+    await operator.delete(f"/api/campaigns/{campaign_id}")
+    for address in (f"/api/batches/{row.batch_id}", f"/api/templates/{row.template_id}"):
+        refused = await operator.delete(address)
+        assert refused.status_code == 409
+        assert "still being removed; try again in a moment" in refused.json()["detail"]
+    await deletions.erase_deleted_campaigns(stage.engine)
+    for address in (f"/api/batches/{row.batch_id}", f"/api/templates/{row.template_id}"):
+        assert (await operator.delete(address)).status_code == 204
+
+
+async def test_retention_leaves_deleted_campaigns_to_their_deletion(
+    operator: httpx.AsyncClient, stage: Stage
+) -> None:
+    campaign_id = await add_ended_campaign(stage, 2_500)
+    await operator.delete(f"/api/campaigns/{campaign_id}")
+    await retention.purge_everything_due(stage.engine, timedelta(microseconds=1))
+    assert await count_rows(stage) == (500, 1)
+    assert await stage.execute("SELECT FROM audit_logs WHERE action = 'campaign.purged'") == []
+
+
+async def test_the_audit_log_keeps_what_a_campaign_was(
+    operator: httpx.AsyncClient, parts: dict[str, str], stage: Stage
+) -> None:
+    campaign = await create(operator, parts, maxErrorRate=0.25, retryLimit=2)
+    copy = (await operator.post(f"/api/campaigns/{campaign['id']}/duplicate")).json()
+    await operator.delete(f"/api/campaigns/{campaign['id']}")
+    created, copied, deleted = await stage.execute(
+        "SELECT action, entity_id, before, after FROM audit_logs WHERE entity_type = 'campaign' ORDER BY id"
+    )
+    expected = {
+        "name": "Test Campaign",
+        "mode": "TEST",
+        "account": "rehearsal",
+        "account_id": campaign["accountId"],
+        "batch": "first",
+        "batch_id": parts["batchId"],
+        "template": "t",
+        "template_id": parts["templateId"],
+        "delivery_rate": 20.0,
+        "retry_limit": 2,
+        "max_error_rate": 0.25,
+        "scheduled_at": None,
+    }
+    assert created.after == expected
+    assert copied.entity_id == copy["id"]
+    assert copied.after == expected | {"name": "Test Campaign (copy)", "copied_from": campaign["id"]}
+    assert deleted.before == expected | {
+        "status": "DRAFT",
+        "total": 0,
+        "sent": 0,
+        "failed": 0,
+        "cancelled": 0,
+    }
 
 
 async def test_messages_on_their_way_keep_a_cancelled_campaign(

@@ -72,11 +72,64 @@ async def test_a_dry_run_tells_the_same_and_stores_nothing(operator: httpx.Async
 async def test_a_table_gives_titles_to_new_channels(operator: httpx.AsyncClient, stage: Stage) -> None:
     await send(operator, "one_news")
     table = 'Название;Канал\n"Первый; канал";one_news\nВторой;@two_news\n;-1001234567890\n'
-    for content in (table.encode(), codecs.BOM_UTF16_LE + table.encode("utf-16-le")):
-        answer = await send(operator, content, "text/csv; charset=utf-16")
-        assert answer.json()["invalid"] == 0
+    for content, charset in (
+        (table.encode(), "utf-8"),
+        (codecs.BOM_UTF16_LE + table.encode("utf-16-le"), "utf-8"),
+        (table.encode("utf-16-le"), "utf-16le"),
+    ):
+        answer = await send(operator, content, f"text/csv; charset={charset}")
+        assert (answer.json()["invalid"], answer.json()["addressColumn"]) == (0, 2)
     rows = await stage.execute("SELECT username, title FROM channels ORDER BY username NULLS LAST")
     assert [tuple(row) for row in rows] == [("one_news", None), ("two_news", "Второй"), (None, None)]
+
+
+@pytest.mark.parametrize("charset", ["windows-1251", '"Windows-1251"', "koi8-r", "cp866"])
+async def test_a_list_is_read_in_the_charset_that_it_names(
+    operator: httpx.AsyncClient, stage: Stage, charset: str
+) -> None:
+    table = "канал;название\none_news;Утро\n".encode(charset.strip('"'))
+    answer = await send(operator, table, f"text/csv; charset={charset}")
+    assert answer.json()["imported"] == 1
+    assert (await stage.one("SELECT title FROM channels")).title == "Утро"
+
+
+async def test_a_table_without_a_header_tells_which_column_was_taken(
+    operator: httpx.AsyncClient, stage: Stage
+) -> None:
+    answer = await send(operator, "1,@one_news,Morning\n2,t.me/two_news,Evening\n", "text/csv")
+    report = answer.json()
+    assert (report["imported"], report["invalid"], report["addressColumn"]) == (2, 0, 2)
+    assert (await send(operator, "one_news\n")).json()["addressColumn"] is None
+
+
+async def test_what_was_imported_is_named_in_the_audit_log(operator: httpx.AsyncClient, stage: Stage) -> None:
+    await send(operator, "@known_one\n")
+    lines = "".join(f"@news_{number:04}\n" for number in range(2_500))
+    await send(operator, "@known_one\n" + lines, batchName="Morning")
+    imported = await stage.one(
+        "SELECT after FROM audit_logs WHERE action = 'channels.imported' ORDER BY id DESC LIMIT 1"
+    )
+    created = await stage.one("SELECT after FROM audit_logs WHERE action = 'batch.created'")
+    assert imported.after == {
+        "imported": 2_500,
+        "existing": 1,
+        "invalid": 0,
+        "channel_names": [f"@news_{number:04}" for number in range(100)],
+        "more_channels": 2_400,
+    }
+    assert created.after["channels"] == 2_501
+    assert created.after["channel_names"] == ["@known_one", *(f"@news_{number:04}" for number in range(99))]
+    assert created.after["more_channels"] == 2_401
+
+
+async def test_a_large_list_keeps_its_order_in_the_batch(operator: httpx.AsyncClient, stage: Stage) -> None:
+    names = [f"news_{number * 7919 % 4_801:05}" for number in range(4_801)]
+    report = (await send(operator, "\n".join(names), batchName="Morning")).json()
+    assert report["batchAdded"] == 4_801
+    rows = await stage.execute(
+        "SELECT username FROM batch_channels JOIN channels ON id = channel_id ORDER BY position"
+    )
+    assert [row.username for row in rows] == names
 
 
 async def test_a_list_may_come_as_json(operator: httpx.AsyncClient) -> None:
@@ -92,6 +145,12 @@ async def test_a_list_may_come_as_json(operator: httpx.AsyncClient) -> None:
         (b"", "text/plain", 422, "names no channel"),
         (b"t.me/+a\n", "text/plain", 422, "private invitation"),
         (b"good_one\n\xff\xfe", "text/plain", 422, "line 2 is not UTF-8"),
+        (b"good_one\n\xff\xfe", "text/plain; charset=utf-8", 422, "in UTF-8"),
+        (b"good_one\n\xd8", "text/csv; charset=utf-16", 422, "line 1 is not utf-16"),
+        (b"good_one", "text/plain; charset=klingon", 415, "klingon"),
+        (b"good_one", "text/plain; charset=base64", 415, "base64"),
+        (b"good_one", "text/plain; charset*=utf-8''x", 415, "charset"),
+        ("\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18".encode(), "text/plain", 422, "0 to 9"),
         (b"good_one\n\x00", "text/plain", 422, "NUL"),
         (b'link\ngood_one\n"open', "text/csv", 422, "does not end"),
         (b"username,title\n", "text/csv", 422, "names no channel"),
@@ -154,7 +213,7 @@ async def test_fifty_thousand_lines_are_imported_in_one_request(
     operator: httpx.AsyncClient, stage: Stage
 ) -> None:
     table = "link,title\n" + "".join(f"https://t.me/channel_{n},Channel {n}\n" for n in range(50_000))
-    # Of this process, so that others on the machine do not decide; tests of the service watch the clock.
+    # Of this process, so that others on the machine do not decide; benchmarks/api.py watches the clock.
     began = time.process_time()
     answer = await send(operator, table, "text/csv", batchName="All")
     elapsed = time.process_time() - began

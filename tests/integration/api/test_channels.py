@@ -293,7 +293,8 @@ async def test_many_are_reactivated_at_once_and_unknown_ids_change_nothing(
     assert answer.json() == {"reactivated": 2, "unchanged": 1}
     assert await list_names(operator, active="false") == []
     entry = await stage.one("SELECT * FROM audit_logs WHERE action = 'channels.reactivated'")
-    assert entry.after == {"reactivated": 2}
+    assert set(entry.after.pop("channel_names")) == {"@news_0", "@news_1"}
+    assert entry.after == {"reactivated": 2, "more_channels": 0}
 
 
 async def test_a_channel_in_use_is_not_deleted(operator: httpx.AsyncClient, stage: Stage) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,8 @@ async def test_a_held_account_is_a_409_with_the_time_it_frees(
     until = (await stage.one("SELECT until FROM account_holds")).until
     answer = await send(operator)
     assert (answer.status_code, answer.json()["code"]) == (409, "ACCOUNT_HELD")
-    assert answer.json()["resumesAt"] == until.isoformat()
+    assert answer.json()["resumesAt"].endswith("Z")
+    assert datetime.fromisoformat(answer.json()["resumesAt"]) == until
 
 
 @pytest.mark.usefixtures("leased")
@@ -267,6 +268,41 @@ async def test_a_key_goes_for_all_accounts(operator: httpx.AsyncClient, stage: S
     await stage.acquire(other)
     answer = await send(operator, key="k", accountId=str(other))
     assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+
+
+@pytest.mark.usefixtures("impatient", "leased")
+async def test_a_repeat_is_the_same_request_though_its_template_is_gone(
+    operator: httpx.AsyncClient, stage: Stage
+) -> None:
+    made = await operator.post("/api/templates", json={"name": "Morning", "content": "one"})
+    template = f"/api/templates/{made.json()['id']}"
+    first = await send(operator, text=None, templateId=made.json()["id"], key="k")
+    assert (await operator.delete(template)).status_code == 204
+    again = await send(operator, text=None, templateId=made.json()["id"], key="k")
+    assert (again.status_code, again.json()["ids"]) == (202, first.json()["ids"])
+    assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert len(await stage.execute("SELECT 1 FROM account_commands")) == 1
+
+
+@pytest.mark.usefixtures("impatient", "leased")
+async def test_a_key_means_one_request_of_whatever_kind(
+    operator: httpx.AsyncClient, client_as: ClientAs, stage: Stage
+) -> None:
+    batch: dict[str, Any] = {"json": {"name": "Morning"}, "headers": {"Idempotency-Key": "k"}}
+    assert (await send(operator, key="k")).status_code == 202
+    answer = await operator.post("/api/batches", **batch)
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+    other = await client_as(Role.OPERATOR)
+    assert (await other.post("/api/batches", **batch)).status_code == 201
+    answer = await send(other, key="k")
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+    assert len(await stage.execute("SELECT 1 FROM account_commands")) == 1
+
+
+async def test_an_unknown_send_names_the_id_in_the_path(operator: httpx.AsyncClient) -> None:
+    answer = await operator.get(f"{PATH}/00000000-0000-0000-0000-000000000000")
+    assert (answer.status_code, answer.json()["field"]) == (404, "sendId")
 
 
 @pytest.mark.usefixtures("leased")

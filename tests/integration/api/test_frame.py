@@ -104,6 +104,76 @@ class TestBadInput:
             await client.get(f"/api/batches?{query}"), 422, "INVALID_INPUT", query.split("=", maxsplit=1)[0]
         )
 
+    @pytest.mark.parametrize(
+        ("method", "path", "field"),
+        [
+            ("GET", "/api/batches/{id}", "batchId"),
+            ("GET", "/api/templates/{id}", "templateId"),
+            ("GET", "/api/campaigns/{id}/progress", "campaignId"),
+            ("POST", "/api/campaigns/{id}/action", "campaignId"),
+            ("GET", "/api/campaigns/{id}/events", "campaignId"),
+            ("GET", "/api/channels/{id}", "channelId"),
+            ("POST", "/api/templates/{id}/duplicate", "templateId"),
+            ("DELETE", "/api/tokens/{id}", "tokenId"),
+        ],
+    )
+    async def test_an_unknown_id_is_named_as_in_the_path(
+        self, client: httpx.AsyncClient, method: str, path: str, field: str
+    ) -> None:
+        address = path.format(id="00000000-0000-0000-0000-000000000001")
+        body = {"action": "start"} if path.endswith("action") else None
+        check_problem(await client.request(method, address, json=body), 404, "NOT_FOUND", field)
+
+    async def test_a_campaign_that_cannot_start_names_the_key_of_what_it_lacks(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        batch = await client.post("/api/batches", json=BATCH)
+        template = await client.post("/api/templates", json={"name": "T", "content": "x"})
+        body = {"name": "C", "batchId": batch.json()["id"], "templateId": template.json()["id"]}
+        made = await client.post("/api/campaigns", json=body | {"deliveryRate": 1})
+        answer = await client.post(f"{made.headers['Location']}/action", json={"action": "start"})
+        check_problem(answer, 422, "INVALID_INPUT", "batchId")
+
+    async def test_a_field_given_in_two_spellings_is_given_twice(self, client: httpx.AsyncClient) -> None:
+        body = {"name": "Editions", "channelIds": [], "channel_ids": []}
+        problem = check_problem(
+            await client.post("/api/batches", json=body), 422, "INVALID_INPUT", "channel_ids"
+        )
+        assert "given twice, also as channelIds" in problem["detail"]
+        inner = {"content": "x", "values": {"channelTitle": "A", "channel_title": "B"}}
+        answer = await client.post("/api/templates/preview", json=inner)
+        problem = check_problem(answer, 422, "INVALID_INPUT", "values.channel_title")
+        assert "given twice, also as channelTitle" in problem["detail"]
+        unknown = {"name": "Editions", "fooBar": 1, "foo_bar": 2}
+        answer = await client.post("/api/batches", json=unknown)
+        assert {error["detail"] for error in answer.json()["errors"]} == {
+            "this field is unknown; leave it out"
+        }
+
+    async def test_what_text_has_to_look_like_is_said_in_words(
+        self, client: httpx.AsyncClient, client_as: ClientAs
+    ) -> None:
+        admin = await client_as(Role.ADMIN)
+        person = {"email": "nobody", "role": "VIEWER", "password": "three unusual words"}
+        problem = check_problem(await admin.post("/api/users", json=person), 422, "INVALID_INPUT", "email")
+        assert problem["detail"] == "email: is no e-mail address, which is like editor@news.example"
+        headers = {"Idempotency-Key": "a b"}
+        answer = await client.post("/api/batches", json=BATCH, headers=headers)
+        assert "printable ASCII" in check_problem(answer, 422, "INVALID_INPUT", "Idempotency-Key")["detail"]
+        values = {"content": "x", "values": {"channelUsername": "!"}}
+        answer = await client.post("/api/templates/preview", json=values)
+        problem = check_problem(answer, 422, "INVALID_INPUT", "values.channelUsername")
+        assert "Latin letters" in problem["detail"]
+
+    @pytest.mark.parametrize("field", ["email", "name", "role", "isActive"])
+    async def test_a_null_that_would_change_nothing_is_refused_by_name(
+        self, client_as: ClientAs, field: str
+    ) -> None:
+        admin = await client_as(Role.ADMIN, email="admin@news.example")
+        me = (await admin.get("/api/auth/me")).json()["user"]
+        answer = await admin.patch(f"/api/users/{me['id']}", json={field: None})
+        assert "cannot be null" in check_problem(answer, 422, "INVALID_INPUT", field)["detail"]
+
     async def test_unknown_paths_and_methods_are_problems_too(self, client: httpx.AsyncClient) -> None:
         check_problem(await client.get("/api/nothing"), 404, "NOT_FOUND")
         answer = await client.delete("/api/batches")
@@ -124,8 +194,41 @@ class TestRepeats:
         assert first.json() == second.json()
         assert "idempotency-replayed" not in first.headers
         assert second.headers["idempotency-replayed"] == "true"
+        assert second.headers["location"] == first.headers["location"]
+        assert second.headers["etag"] == first.headers["etag"]
         assert len(await stage.execute("SELECT FROM batches")) == 1
         assert len(await stage.execute("SELECT FROM audit_logs WHERE action = 'batch.created'")) == 1
+
+    async def test_a_repeat_tells_where_the_first_made_it_whatever_it_is(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        made = []
+        for path, body in (
+            ("/api/channels", {"username": "@first_news"}),
+            ("/api/batches", BATCH),
+            ("/api/templates", {"name": "T", "content": "x"}),
+        ):
+            answers = [
+                await client.post(path, json=body, headers={"Idempotency-Key": path}) for _ in range(2)
+            ]
+            for answer in answers:
+                assert answer.headers["location"] == f"{path}/{answer.json()['id']}"
+                assert answer.headers["etag"] == f'"{answer.json()["revision"]}"'
+            made.append(answers[1].json()["id"])
+        channel, batch, template = made
+        campaign = {"name": "C", "batchId": batch, "templateId": template, "deliveryRate": 1}
+        steps: list[tuple[str, dict[str, Any]]] = [
+            ("/api/campaigns", campaign),
+            (f"/api/templates/{template}/duplicate", {}),
+            (f"/api/batches/{batch}/channels", {"channelIds": [channel]}),
+        ]
+        for path, body in steps:
+            first, second = [
+                await client.post(path, json=body, headers={"Idempotency-Key": path}) for _ in range(2)
+            ]
+            assert second.headers["idempotency-replayed"] == "true"
+            assert second.headers["etag"] == first.headers["etag"]
+            assert second.headers.get("location") == first.headers.get("location")
 
     async def test_the_same_key_for_something_else_is_refused(self, client: httpx.AsyncClient) -> None:
         headers = {"Idempotency-Key": "one"}

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, create_engine, text
@@ -56,7 +57,9 @@ async def run_api(
     stop, started = asyncio.Event(), asyncio.Event()
     with bind_listener("127.0.0.1", 0) as listener:
         async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as tasks:
-            app = create_app(readiness, make_state(make_engine(NOWHERE, name="test"), do_not_open))
+            app = create_app(
+                readiness, make_state(make_engine(NOWHERE, name="test"), do_not_open, Path("unused"))
+            )
             tasks.create_task(serve(app, listener, stop=stop, ready=started.set))
             await started.wait()
             try:
@@ -140,7 +143,7 @@ async def test_what_does_not_exist_is_a_problem_document() -> None:
         missing = await client.request("/nowhere")
         forbidden = await client.request("/healthz", "POST")
     assert (missing.status, missing.body["code"]) == (404, "NOT_FOUND")
-    assert (forbidden.status, forbidden.headers["allow"]) == (405, "GET")
+    assert (forbidden.status, forbidden.headers["allow"]) == (405, "GET, HEAD")
     assert missing.headers["content-type"] == forbidden.headers["content-type"] == "application/problem+json"
 
 

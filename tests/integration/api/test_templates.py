@@ -73,14 +73,14 @@ async def test_snake_case_and_plain_text_are_taken(operator: httpx.AsyncClient) 
             "1 too many",
         ),
         ({"content": " \n"}, "content", "empty or only blanks"),
-        ({"content": ""}, "content", "at least 1 "),
+        ({"content": ""}, "content", "empty or only blanks"),
         ({"content": "x" * 65_537}, "content", "at most 65536"),
         ({"content": "a\0b"}, "content", "NUL"),
         ({"content": 5}, "content", "string"),
         ({"content": '<a href="tg://user?id=7">x</a>', "parseMode": "HTML"}, "content", "@username"),
         ({"content": '<a href="javascript:x">x</a>', "parseMode": "HTML"}, "content", "not allowed"),
         ({"parseMode": "BBCODE"}, "parseMode", "HTML or Markdown"),
-        ({"mediaType": "photo"}, "mediaUrl", "needs its address"),
+        ({"mediaType": "photo"}, "mediaId", "needs a stored file or an address"),
         ({"mediaUrl": "https://x.example/"}, "mediaType", "without its type"),
         ({"mediaType": "photo", "mediaUrl": "https://me:pw@x.example/"}, "mediaUrl", "user name"),
         ({"mediaType": "photo", "mediaUrl": "file:///etc/passwd"}, "mediaUrl", "https://"),
@@ -279,7 +279,7 @@ class TestPreview:
         shown = (await operator.post(f"{PATH}/preview", json=draft | media)).json()
         assert (shown["length"], shown["limit"], shown["overflow"]) == (1028, 1024, 4)
         assert any("4 too many" in warning for warning in shown["warnings"])
-        assert any("not delivered" in warning for warning in shown["warnings"])
+        assert any("is fetched when" in warning for warning in shown["warnings"])
 
     async def test_what_could_not_be_saved_is_warned_of(self, operator: httpx.AsyncClient) -> None:
         draft = {"content": '<a href="tg://user?id=7">x</a>', "parseMode": "HTML"}

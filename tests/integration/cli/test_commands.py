@@ -1,4 +1,5 @@
 import io
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import URL, Connection, text
 
 from tests.integration.cli.conftest import Run
+from tests.support.pictures import make_jpeg
 from vestnik import __version__
 from vestnik.db.schema import head_revision
 
@@ -125,3 +127,38 @@ def test_who_did_it_is_in_the_audit_log(vestnik: Run, connection: Connection) ->
     vestnik("template", "create", "T", "--text", "x")
     rows = connection.execute(text("SELECT actor_kind, actor <> '', action FROM audit_logs")).all()
     assert rows == [("CLI", True, "template.created")]
+
+
+def test_a_template_takes_a_file_into_the_data_directory(vestnik: Run, tmp_path: Path) -> None:
+    path = tmp_path / "утро.jpg"
+    path.write_bytes(make_jpeg(size=2_000_000))
+    template = vestnik("template", "create", "T", "--media", str(path), "--json").json
+    assert (template["media_type"], template["content"], template["limit"]) == ("photo", "", 1024)
+    (stored,) = [item for item in (tmp_path / "data" / "media").rglob("*") if item.is_file()]
+    assert stored.read_bytes() == path.read_bytes()
+    captioned = vestnik("template", "create", "U", "--media", str(path), "--text", "Look", "--json").json
+    assert (captioned["media_id"], captioned["content"]) == (template["media_id"], "Look")
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "words"),
+    [
+        (("--media", "missing.jpg"), "media", "cannot be read"),
+        (("--media", "text.txt"), "file", "no JPEG, PNG or still WebP"),
+        (("--media", "text.txt", "--media-type", "sticker"), "kind", "one of photo"),
+        (
+            ("--media", "text.txt", "--media-type", "document", "--text", "x" * 1025),
+            "text",
+            "caption is too long",
+        ),
+    ],
+)
+def test_a_file_that_does_not_do_is_refused_with_its_reason(
+    vestnik: Run, tmp_path: Path, options: tuple[str, ...], field: str, words: str
+) -> None:
+    (tmp_path / "text.txt").write_text("text")
+    outcome = vestnik("template", "create", "T", *options, "--json")
+    assert outcome.code == 1
+    error = json.loads(outcome.err)["error"]
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", field)
+    assert words in error["message"]

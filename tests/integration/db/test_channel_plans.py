@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.stage import Stage
+from vestnik.db import channel_records
 from vestnik.db.channel_records import ChannelFilter, list_channels, select_page
 from vestnik.db.engine import open_session
 
@@ -82,13 +83,76 @@ async def test_the_sides_of_a_filter_come_together_in_order(crowd: Stage) -> Non
     before = None
     async with open_session(crowd.engine) as session:
         while True:
-            page = await list_channels(session, ChannelFilter(active=False), limit=7, before=before)
-            if not page:
+            part = await list_channels(session, ChannelFilter(active=False), limit=7, before=before)
+            assert all(record.inactivity is not None for record in part.records)
+            pages += [record.channel.username for record in part.records]
+            before = part.next_before
+            if before is None:
                 break
-            assert all(record.inactivity is not None for record in page)
-            pages += [record.channel.username for record in page]
-            before = (page[-1].channel.created_at, page[-1].channel.id)
     expected = sorted(
         [n for n in range(1, CHANNELS + 1) if n % 1000 == 700 or n % 1000 == 500],
     )
     assert pages == [f"news_{number}" for number in expected]
+
+
+async def _give_almost_all_up(crowd: Stage) -> list[str]:
+    """Let nobody post to any channel but 20; the names of those."""
+    await crowd.execute("UPDATE channels SET is_active = true")
+    await crowd.execute(
+        "UPDATE channel_peers p SET is_active = right(c.username, 3) = '123' FROM channels c WHERE c.id = channel_id"
+    )
+    await crowd.execute("ANALYZE channels, channel_peers")
+    return [f"news_{number}" for number in range(1, CHANNELS + 1) if number % 1000 == 123]
+
+
+async def test_few_active_ones_of_very_many_are_found_in_parts_that_are_bounded(
+    crowd: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_records, "LOOK_FOR_SECONDS", 0)
+    expected = await _give_almost_all_up(crowd)
+    found: list[str | None] = []
+    parts = 0
+    before = None
+    async with open_session(crowd.engine) as session:
+        while True:
+            part = await list_channels(session, ChannelFilter(active=True), limit=50, before=before)
+            found += [record.channel.username for record in part.records]
+            parts += 1
+            before = part.next_before
+            if before is None:
+                break
+    assert found == expected
+    assert CHANNELS // channel_records.WINDOW <= parts <= CHANNELS // channel_records.WINDOW + 1
+
+
+async def test_a_page_of_active_ones_is_full_while_there_are_enough(crowd: Stage) -> None:
+    async with open_session(crowd.engine) as session:
+        part = await list_channels(session, ChannelFilter(active=True), limit=50)
+    assert len(part.records) == 50
+    assert part.next_before == (part.records[-1].channel.created_at, part.records[-1].channel.id)
+
+
+async def test_an_active_one_that_is_searched_for_is_found_however_old_it_is(
+    crowd: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_records, "LOOK_FOR_SECONDS", 0)
+    await _give_almost_all_up(crowd)
+    wanted = ChannelFilter(active=True, search="news_19123")
+    async with open_session(crowd.engine) as session:
+        part = await list_channels(session, wanted, limit=50)
+    assert [record.channel.username for record in part.records] == ["news_19123"]
+    assert part.next_before is None
+
+
+async def test_channels_that_are_inactive_themselves_are_not_looked_at_for_active_ones(crowd: Stage) -> None:
+    await crowd.execute("UPDATE channels SET is_active = username = 'news_19999'")
+    await crowd.execute("ANALYZE channels")
+    query = channel_records.select_window_end(None)
+    async with crowd.engine.connect() as connection:
+        compiled = query.compile(dialect=crowd.engine.dialect, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(await connection.scalars(text(f"EXPLAIN {compiled}")))
+    assert "channels_active_idx" in plan
+    async with open_session(crowd.engine) as session:
+        part = await list_channels(session, ChannelFilter(active=True), limit=50)
+    assert [record.channel.username for record in part.records] == ["news_19999"]
+    assert part.next_before is None

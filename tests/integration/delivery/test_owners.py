@@ -231,7 +231,6 @@ async def test_a_worker_whose_machine_was_suspended_asks_for_its_lease_first(
     assert before - 1 <= of_before.n <= before
 
 
-
 @pytest.mark.parametrize("rate", [2, 40])
 async def test_a_restart_is_no_burst(rig: Rig, rate: int) -> None:
     account_id = await rig.stage.add_account(rate=rate)

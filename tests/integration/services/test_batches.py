@@ -147,4 +147,5 @@ async def test_a_hundred_thousand_channels_go_in_and_out(stage: Stage, actor: Ac
         gone = await remove_channels(session, actor, batch_id, ids[1:])
         assert (gone.changed, gone.batch.channels) == (99_999, 1)
     (entry,) = await stage.execute("SELECT after FROM audit_logs WHERE action = 'batch.channels_removed'")
-    assert entry.after == {"changed": 99_999, "channels": 1}
+    assert len(set(entry.after.pop("channel_names"))) == 100
+    assert entry.after == {"changed": 99_999, "channels": 1, "more_channels": 99_899}

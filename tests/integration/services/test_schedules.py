@@ -57,6 +57,10 @@ async def test_a_due_campaign_starts_even_minutes_late(stage: Stage, draft: Camp
     assert await stage.read_status(draft) == "RUNNING"
     assert await stage.count_jobs(draft) == {"QUEUED": 3}
     assert await _start_due(stage) is None
+    entry = await stage.one("SELECT * FROM audit_logs WHERE action = 'campaign.started'")
+    assert entry.before["status"] == "SCHEDULED"
+    assert entry.before["scheduled_at"].endswith("Z")
+    assert entry.after == {"status": "RUNNING", "refused": None}
 
 
 async def test_a_start_that_comes_too_late_becomes_a_draft_and_says_why(

@@ -9,7 +9,8 @@ import pytest
 from telethon import errors
 from telethon.tl import functions, types
 
-from tests.integration.simulator.conftest import peer_of, posted_id
+from tests.integration.simulator.conftest import ACCOUNT, peer_of, posted_id, send_request
+from vestnik.simulator.channels import ChannelSpec, Forbidden
 
 PART = 64 * 1024
 
@@ -169,3 +170,60 @@ async def test_the_caption_of_a_photo_is_edited(server, client):
     edited = await client.edit_message(peer, 2, "after")
     assert edited.message == "after"
     assert edited.photo.id == media.id.id
+
+
+async def test_the_bytes_of_uploads_are_counted_and_a_post_tells_its_media(server, client, control):
+    data = os.urandom(3 * PART)
+    media = await upload_photo(client, data)
+    await client(send_media(peer_of(server, "alpha_news"), media, "Look"))
+    (post,) = await control.list_posts()
+    assert post.media == {
+        "kind": "photo",
+        "id": media.id.id,
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "mime_type": "image/jpeg",
+        "attributes": [],
+    }
+    assert (await control.summarize()).uploaded_bytes == len(data)
+    await control.reset()
+    assert (await control.summarize()).uploaded_bytes == 0
+
+
+async def test_media_of_a_server_before_this_one_have_run_out(server, client, control):
+    media = await upload_photo(client)
+    await control.reset()
+    with pytest.raises(errors.FileReferenceExpiredError):
+        await client(send_media(peer_of(server, "alpha_news"), media))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ([types.DocumentAttributeVideo(1.0, 2, 2)], Forbidden.VIDEOS),
+        ([types.DocumentAttributeAnimated(), types.DocumentAttributeVideo(1.0, 2, 2)], Forbidden.GIFS),
+        ([types.DocumentAttributeAudio(1)], Forbidden.AUDIOS),
+        ([types.DocumentAttributeAudio(1, voice=True)], Forbidden.VOICES),
+        ([types.DocumentAttributeFilename("a.pdf")], Forbidden.DOCS),
+    ],
+    ids=["video", "animation", "audio", "voice", "document"],
+)
+async def test_a_channel_may_take_some_kinds_of_posts_and_not_others(
+    server, client, control, attributes, kind
+):
+    file = await upload(client, b"x" * 100)
+    media = types.InputMediaUploadedDocument(file, "application/octet-stream", attributes)
+    peer = peer_of(server, "alpha_news")
+    for number, forbidden in enumerate((kind, Forbidden.MEDIA), 1):
+        await control.ensure_channels([ChannelSpec(username="alpha_news", forbidden=[forbidden])], ACCOUNT)
+        with pytest.raises(errors.RPCError):
+            await client(send_media(peer, media, random_id=number))
+    others: list[Forbidden] = [other for other in Forbidden if other not in {kind, Forbidden.MEDIA}]
+    await control.ensure_channels([ChannelSpec(username="alpha_news", forbidden=others)], ACCOUNT)
+    await client(send_media(peer, media, random_id=9))
+    with pytest.raises(errors.RPCError):
+        await client(send_request(peer))
+    summary = await control.summarize()
+    assert summary.rejected == {
+        f"CHAT_SEND_{name}_FORBIDDEN": 1 for name in (kind, Forbidden.MEDIA, Forbidden.PLAIN)
+    }

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import given
 from tests.unit.content.strategies import formatted_texts
 from tests.unit.content.test_templates import AT
 from vestnik.content import (
+    CAPTION,
     FormattedText,
     ParseMode,
     Values,
@@ -21,6 +23,8 @@ from vestnik.content import (
     read_content,
 )
 from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.ids import MediaId
+from vestnik.domain.media import MediaFile, MediaType, check_media
 from vestnik.domain.transport import Content
 
 SOURCE = "👋 <b>{channel_title}</b> {{x}}"
@@ -65,6 +69,56 @@ def test_a_rendered_post_comes_back(formatted: FormattedText) -> None:
 
 def test_posts_asked_for_before_there_was_formatting_can_be_read() -> None:
     assert content_from_json({"text": "x", "link_preview": False}) == Content(text="x", link_preview=False)
+
+
+PHOTO = MediaFile(
+    media_id=MediaId(UUID(int=7)),
+    kind=MediaType.PHOTO,
+    sha256="ab" * 32,
+    size=5,
+    mime_type="image/jpeg",
+    name="утро.jpg",
+    width=800,
+    height=600,
+)
+
+
+def test_files_come_back_with_a_campaign_and_with_a_direct_send() -> None:
+    frozen = read_content("", ParseMode.HTML, link_preview=True, files=(PHOTO,))
+    assert frozen_from_json(through_json(frozen_to_json(frozen))) == frozen
+    content = frozen.render(None)
+    assert (content.text, content.files, content.uploaded) == ("", (PHOTO,), ())
+    assert content_from_json(through_json(content_to_json(content))) == content
+
+
+def test_an_address_of_a_file_comes_back_and_makes_the_text_a_caption() -> None:
+    address = check_media("video", "https://x.example/1.mp4")
+    frozen = read_content("", None, link_preview=True, address=address)
+    assert frozen_from_json(through_json(frozen_to_json(frozen))) == frozen
+    assert frozen.limit == CAPTION
+    with pytest.raises(InvalidInputError, match="caption is too long"):
+        read_content("x" * 1025, None, link_preview=True, address=address)
+
+
+@pytest.mark.parametrize(
+    "change", [{"id": "?"}, {"kind": "sticker"}, {"size": None, "name": None}, {"sha256": None}, None]
+)
+def test_a_stored_file_that_nobody_wrote_is_refused(change: dict[str, Any] | None) -> None:
+    frozen = frozen_to_json(read_content("x", None, link_preview=True, files=(PHOTO,)))
+    (stored,) = frozen["files"]
+    broken = None if change is None else {key: value for key, value in stored.items() if key not in change}
+    broken = None if broken is None else broken | {k: v for k, v in (change or {}).items() if v is not None}
+    with pytest.raises(InvalidInputError, match="a file that cannot be read"):
+        frozen_from_json({**frozen, "files": [broken]})
+    with pytest.raises(InvalidInputError, match="no address of its file"):
+        frozen_from_json({**frozen, "files": [], "fetch": {"kind": "photo"}})
+
+
+def test_a_caption_is_checked_with_its_values() -> None:
+    frozen = read_content("x" * 1018 + "{channel_title}", None, link_preview=True, files=(PHOTO,))
+    assert len(frozen.render(replace(VALUES, channel_title="short!")).text) == 1024
+    with pytest.raises(InvalidInputError, match=r"caption is too long.*1 too many"):
+        frozen.render(replace(VALUES, channel_title="longer!"))
 
 
 def test_a_text_is_checked_with_its_values() -> None:

@@ -169,3 +169,71 @@ def test_the_numbers_of_rows_are_no_channels() -> None:
     result = parse_channel_list(b"1\n2\n999999\n1000000000\n")
     assert [str(name) for name in result.names] == ["-1001000000000"]
     assert [bad.line for bad in result.invalid] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("data", "column"),
+    [
+        (b"1,@one_news,Morning\n2,@two_news,Evening\n", 2),
+        (b"1;Morning;https://t.me/one_news\n2;Evening;t.me/two_news\n", 3),
+        (b"1\tone_news\n2\ttwo_news\n", 2),
+        (b"@one_news,1500000\n@two_news,2500000\n", 1),
+        (b"one_news,Morning\ntwo_news,Evening\n", 1),
+        (b"#,Name\n1,@one_news\n2,@two_news\n", 2),
+    ],
+    ids=["names", "links", "bare words", "subscribers", "titles", "header that tells nothing"],
+)
+def test_without_a_header_the_column_in_which_addresses_stand_is_taken_and_told(
+    data: bytes, column: int
+) -> None:
+    result = parse_channel_list(data, ListForm.TABLE)
+    assert name_all(result) == ["@one_news", "@two_news"]
+    assert result.column == column
+
+
+def test_the_column_of_names_goes_before_that_of_ids_which_fills_its_gaps() -> None:
+    result = parse_channel_list(b"1,-1001234567890,@one_news\n2,-1001234567891,\n", ListForm.TABLE)
+    assert name_all(result) == ["@one_news", "-1001234567891"]
+    assert result.column == 3
+
+
+def test_a_column_of_remarks_with_few_addresses_is_not_taken() -> None:
+    data = b"1,-1001234567890,ask @editor\n2,-1001234567891,@two_news?\n3,-1001234567892,old\n4,-1001234567893,x\n"
+    result = parse_channel_list(data, ListForm.TABLE)
+    assert result.column == 2
+    assert len(result.names) == 4
+
+
+def test_bad_lines_of_a_table_come_in_their_order() -> None:
+    data = b'1,@one_news\n2,bad name\n3,@t"wo\n4,"a"b\n5,@three_news\n'
+    result = parse_channel_list(data, ListForm.TABLE)
+    assert [bad.line for bad in result.invalid] == sorted(bad.line for bad in result.invalid)
+    assert len(result.invalid) == 3
+
+
+def test_any_list_with_addresses_beside_something_else_is_a_table() -> None:
+    result = parse_channel_list(b"1,@one_news,Morning\n2,@two_news,Evening\n")
+    assert name_all(result) == ["@one_news", "@two_news"]
+    assert result.column == 2
+
+
+def test_any_list_with_several_channels_a_line_is_no_table() -> None:
+    result = parse_channel_list(b"@one_news, @two_news\n@three_news, @four_news\n")
+    assert result.names == ()
+    assert [bad.line for bad in result.invalid] == [1, 2]
+    assert result.column is None
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "utf-16", "cp866"])
+def test_a_named_encoding_is_used(encoding: str) -> None:
+    data = "канал,название\n@one_news,Утро\n".encode(encoding)
+    result = parse_channel_list(data, ListForm.TABLE, encoding=encoding)
+    assert list(result.titles.values()) == ["Утро"]
+
+
+def test_text_in_another_encoding_is_refused_with_the_cure() -> None:
+    data = "@one_news\nУтро\n".encode("cp1251")
+    with pytest.raises(InvalidInputError, match=r"line 2 is not UTF-8 text; save the list .* in UTF-8"):
+        parse_channel_list(data)
+    with pytest.raises(InvalidInputError, match=r"line 2 is not gbk text; .*name the encoding"):
+        parse_channel_list(b"@one_news\n\xff\xff\n", encoding="gbk")

@@ -75,3 +75,17 @@ def test_a_title_is_one_line_of_printable_text() -> None:
     assert check_title(" \n ") is None
     with pytest.raises(InvalidInputError, match="256 characters"):
         check_title("x" * (MAX_TITLE_LENGTH + 1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff10",
+        "-100123456\u0667890",
+        "t.me/c/\uff11\uff12\uff13\uff14\uff15\uff16\uff17/5",
+        "@news_\uff12",
+    ],
+)
+def test_digits_of_other_scripts_are_refused_in_addresses(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="digits other than 0 to 9"):
+        parse_channel_name(text)

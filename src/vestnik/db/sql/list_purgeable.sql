@@ -6,6 +6,7 @@ FROM public.campaigns c
 JOIN public.campaign_progress p ON p.campaign_id = c.id
 WHERE c.status IN ('COMPLETED', 'CANCELLED', 'FAILED')
   AND c.ended_at <= clock_timestamp() - CAST(:keep_for AS interval)
+  AND c.deleted_at IS NULL -- those go as a whole, whatever is to be kept
   AND p.total > 0 AND p.queued = 0 AND p.sending = 0
   AND (c.purged_at IS NULL
        OR (SELECT j.id FROM public.jobs j

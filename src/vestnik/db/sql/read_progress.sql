@@ -19,4 +19,4 @@ JOIN public.accounts a ON a.id = c.account_id
 LEFT JOIN public.campaign_progress p ON p.campaign_id = c.id
 LEFT JOIN public.account_holds h
     ON h.account_id = c.account_id AND h.scope = 'SEND' AND h.until > clock_timestamp()
-WHERE c.id = ANY (CAST(:campaign_ids AS uuid[]))
+WHERE c.id = ANY (CAST(:campaign_ids AS uuid[])) AND c.deleted_at IS NULL

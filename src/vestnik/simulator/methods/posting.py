@@ -7,7 +7,7 @@ from telethon.tl import TLObject, functions, types
 
 from vestnik.simulator.accounts import Account, pack_random_key
 from vestnik.simulator.calls import Call, Method
-from vestnik.simulator.channels import Channel, Extras, Right
+from vestnik.simulator.channels import Channel, Extras, Forbidden, Right
 from vestnik.simulator.failures import RpcFailure, refuse_with_slow_mode
 from vestnik.simulator.floods import FloodScope
 from vestnik.simulator.methods.media import find_posted_media, take_media
@@ -95,6 +95,8 @@ def _post_all(call: Call, channel: Channel, drafts: list[_Draft]) -> TLObject:
         raise RpcFailure(400, "RANDOM_ID_EMPTY")
     known = [_find_repeat(call, channel, draft) for draft in drafts]
     if None in known:
+        for draft in drafts:
+            _check_kind(channel, draft.media)
         _check_pace(call, channel, known.count(None))
     updates: list[TLObject] = []
     news = []
@@ -125,6 +127,15 @@ def _find_repeat(call: Call, channel: Channel, draft: _Draft) -> int | None:
     if mode is RandomIdAnswer.DUPLICATE or (mode is RandomIdAnswer.DUPLICATE_WHILE_RUNNING and running):
         raise RpcFailure(500, "RANDOM_ID_DUPLICATE")
     return message_id
+
+
+def _check_kind(channel: Channel, media: Media | None) -> None:
+    """CHAT_SEND_…_FORBIDDEN for what the channel does not take."""
+    wanted = "PLAIN" if media is None else media.takes_right
+    if media is not None and Forbidden.MEDIA in channel.forbidden:
+        wanted = Forbidden.MEDIA
+    if wanted in channel.forbidden:
+        raise RpcFailure(403, f"CHAT_SEND_{wanted}_FORBIDDEN")
 
 
 def _check_pace(call: Call, channel: Channel, count: int) -> None:

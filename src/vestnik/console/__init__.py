@@ -1,0 +1,1 @@
+"""The operator console: pages for people who never saw a terminal, rendered on the server."""

@@ -1,0 +1,61 @@
+"""What the states of accounts mean for a person, and what to do about them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vestnik.console.error_codes import ERROR_CODES
+from vestnik.console.marking import mark
+from vestnik.domain.states import AccountState
+
+if TYPE_CHECKING:
+    from vestnik.console.visitors import Reader
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateWords:
+    """In the language of the sources."""
+
+    meaning: str
+    cure: str = ""
+
+
+STATES: Final[Mapping[AccountState, StateWords]] = {
+    AccountState.ACTIVE: StateWords(meaning=mark("It can post.")),
+    AccountState.NEEDS_LOGIN: StateWords(
+        meaning=mark(
+            "Telegram has ended its session, or it never had one. Its campaigns wait; nothing is lost."
+        ),
+        cure=mark(
+            "Put a new session into TELEGRAM_SESSION and start Vestnik again: then the campaigns go on by"
+            " themselves. Logging in within the console comes with a later version."
+        ),
+    ),
+    AccountState.LIMITED: StateWords(
+        meaning=mark(
+            "Telegram has restricted it. Vestnik posts nothing with it, so as not to make it worse; its campaigns"
+            " wait and nothing is lost."
+        ),
+        cure=mark(
+            "Find out in the Telegram app whether the restriction is over: the bot @SpamBot tells. Then let an"
+            " administrator release the account on its page."
+        ),
+    ),
+    AccountState.DISABLED: StateWords(
+        meaning=mark("It was switched off on purpose. Its campaigns wait; nothing is lost."),
+        cure=mark("Ask whoever switched it off, or make campaigns with another account."),
+    ),
+}
+
+
+def explain_reason(reader: "Reader", reason: str | None) -> str | None:
+    """Why an account stands still, in the reader's words as far as there are any.
+
+    The engine stores `CODE: sentence`.
+    """
+    if not reason:
+        return None
+    code, _, sentence = reason.partition(": ")
+    if code in ERROR_CODES:
+        return reader.language.gettext(ERROR_CODES[code])
+    return reader.say(sentence if sentence and code.isupper() else reason)

@@ -1,0 +1,110 @@
+"""Accounts: who posts, how fast, and what holds them back."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from vestnik.console.account_words import STATES, explain_reason
+from vestnik.console.forms import Form, Submitted, submit
+from vestnik.console.visitors import Visiting, Visitor, open_to
+from vestnik.domain.campaigns import MAX_RATE, MIN_RATE
+from vestnik.domain.installation import SettingSource
+from vestnik.domain.users import Role
+from vestnik.services import accounts
+from vestnik.services.queue import AccountStanding, get_account_standing, list_account_standings
+from vestnik.web.state import read_state
+
+router = APIRouter(prefix="/accounts")
+
+RATE_SETTING = "RATE_LIMIT_MESSAGES_PER_SECOND"
+SET_AT_START = (accounts.DEFAULT_ACCOUNT, accounts.REHEARSAL_ACCOUNT)
+"""Accounts whose rate the setting replaces at every start."""
+
+
+@router.get("", **open_to(Role.VIEWER))
+async def list_accounts(visitor: Visiting) -> Response:
+    """All accounts by name; there are few."""
+    standings = await visitor.read(list_account_standings)
+    return visitor.render("accounts/list.html", standings=standings, words=STATES)
+
+
+@router.get("/{account_id}", **open_to(Role.VIEWER))
+async def show_account(visitor: Visiting, account_id: UUID) -> Response:
+    """One account."""
+    return await _show_account(visitor, account_id)
+
+
+@router.post("/{account_id}", **open_to(Role.ADMIN))
+async def change_account(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
+    """Set how many posts a second it makes over all its campaigns."""
+
+    async def change(session: AsyncSession) -> str:
+        await accounts.change_rate(
+            session,
+            visitor.actor,
+            str(account_id),
+            form.text("rate").strip().replace(",", "."),  # as many languages write it
+            expected_revision=form.revision(),
+        )
+        return f"/accounts/{account_id}"
+
+    async def again(corrected: Form, status: int) -> Response:
+        return await _show_account(visitor, account_id, corrected, status)
+
+    return await submit(visitor, form, change, again=again, notice="saved")
+
+
+@router.post("/{account_id}/release", **open_to(Role.ADMIN))
+async def release_account(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
+    """Let a restricted account post again."""
+
+    async def release(session: AsyncSession) -> str:
+        await accounts.release_account(session, visitor.actor, str(account_id))
+        return f"/accounts/{account_id}"
+
+    async def again(corrected: Form, status: int) -> Response:
+        return await _show_account(visitor, account_id, corrected, status)
+
+    return await submit(visitor, form, release, again=again, notice="account-released")
+
+
+async def _show_account(
+    visitor: Visitor, account_id: UUID, form: Form | None = None, status: int = 200
+) -> Response:
+    standing = await visitor.read(lambda session: get_account_standing(session, account_id))
+    rate = write_rate(standing.account.rate)
+    # The buttons of other forms on the page bring no rate.
+    typed = form.text("rate") if form is not None and "rate" in form.values else rate
+    # What is wrong with anything else, such as the state of the account, belongs to the whole page.
+    found = {} if form is None else form.problems
+    shown = Form.start(rate=typed).with_problems(
+        **{name if name == "rate" else "": text for name, text in found.items()}
+    )
+    return visitor.render(
+        "accounts/detail.html",
+        standing=standing,
+        form=shown,
+        status=status,
+        words=STATES[standing.account.state],
+        reason=explain_reason(visitor, standing.account.state_reason),
+        lowest=MIN_RATE,
+        highest=MAX_RATE,
+        rate_setting=RATE_SETTING if _is_set_at_start(visitor, standing) else None,
+    )
+
+
+def write_rate(rate: Decimal) -> str:
+    """Without zeros that say nothing; as it may be typed."""
+    return f"{rate.normalize():f}"
+
+
+def _is_set_at_start(visitor: Visitor, standing: AccountStanding) -> bool:
+    if standing.account.name not in SET_AT_START:
+        return False
+    settings = read_state(visitor.request.app).installation.settings
+    return any(
+        setting.name == RATE_SETTING and setting.source is not SettingSource.DEFAULT for setting in settings
+    )

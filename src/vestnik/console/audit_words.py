@@ -1,0 +1,76 @@
+"""What the entries of the audit log say, in words."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from vestnik.console.marking import mark
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "account.blocked": mark("An account was stopped by Telegram"),
+    "account.created": mark("An account was added"),
+    "account.held": mark("Telegram asked an account to wait"),
+    "account.rate_changed": mark("The rate of an account was changed"),
+    "account.released": mark("A restricted account was released"),
+    "account.updated": mark("An account was changed"),
+    "audit.exported": mark("The audit log was exported"),
+    "batch.channels_added": mark("Channels were added to a batch"),
+    "batch.channels_removed": mark("Channels were removed from a batch"),
+    "batch.created": mark("A batch was made"),
+    "batch.deleted": mark("A batch was deleted"),
+    "batch.renamed": mark("A batch was renamed"),
+    "campaign.cancelled": mark("A campaign was cancelled"),
+    "campaign.changed": mark("A campaign was changed"),
+    "campaign.completed": mark("A campaign was completed"),
+    "campaign.content_corrected": mark("The post of a campaign was corrected"),
+    "campaign.created": mark("A campaign was made"),
+    "campaign.deleted": mark("A campaign was deleted"),
+    "campaign.failed": mark("A campaign failed"),
+    "campaign.paused": mark("A campaign was paused"),
+    "campaign.purged": mark("The results of a campaign were deleted after their time"),
+    "campaign.resumed": mark("A campaign was resumed"),
+    "campaign.retried": mark("Failed posts of a campaign were tried again"),
+    "campaign.schedule_missed": mark("A campaign missed its time to start"),
+    "campaign.scheduled": mark("A campaign was scheduled"),
+    "campaign.started": mark("A campaign was started"),
+    "campaign.unscheduled": mark("The schedule of a campaign was taken back"),
+    "channel.changed": mark("A channel was changed"),
+    "channel.created": mark("A channel was added"),
+    "channel.deleted": mark("A channel was deleted"),
+    "channel.reactivated": mark("A channel was reactivated"),
+    "channel.revived": mark("A deleted channel was added again"),
+    "channels.imported": mark("Channels were imported"),
+    "channels.reactivated": mark("Channels were reactivated"),
+    "database.restored": mark("The database was restored from a backup"),
+    "direct_send.requested": mark("A post was sent directly"),
+    "media.deleted": mark("A file was deleted"),
+    "media.stored": mark("A file was uploaded"),
+    "session.failed": mark("A sign-in failed"),
+    "session.signed_in": mark("Somebody signed in"),
+    "session.signed_out": mark("Somebody signed out"),
+    "template.changed": mark("A template was changed"),
+    "template.created": mark("A template was made"),
+    "template.deleted": mark("A template was deleted"),
+    "token.created": mark("An API token was made"),
+    "token.revoked": mark("An API token was revoked"),
+    "user.changed": mark("A person was changed"),
+    "user.created": mark("A person was let in"),
+    "user.password_changed": mark("A password was changed"),
+}
+"""By action; a test asks for each that the services write."""
+
+NOUNS: Final[Mapping[str, str]] = {
+    "campaign": mark("Campaigns"),
+    "channel": mark("Single channels"),
+    "channels": mark("Channels in bulk"),
+    "batch": mark("Batches"),
+    "template": mark("Templates"),
+    "media": mark("Files"),
+    "direct_send": mark("Test sends"),
+    "account": mark("Accounts"),
+    "user": mark("People"),
+    "token": mark("API tokens"),
+    "session": mark("Sign-ins"),
+    "audit": mark("The log itself"),
+    "database": mark("The database"),
+}
+"""By the part of an action before its dot."""

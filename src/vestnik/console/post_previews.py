@@ -1,0 +1,149 @@
+"""A post as Telegram would show it, beside the field where it is written."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from vestnik.console.marking import mark
+from vestnik.console.visitors import Visitor
+from vestnik.content import EntityType, Variable, count_units
+from vestnik.domain.channels import parse_channel_name
+from vestnik.domain.errors import InvalidInputError
+from vestnik.services.channel_views import ChannelQuery, ChannelView, list_channels
+from vestnik.services.previews import SAMPLE_USERNAME, Preview, preview_draft
+from vestnik.services.templates import TemplateDraft, find_limit
+from vestnik.web.state import read_state
+
+LONGEST_CHANNEL: Final = 200
+MOST_SUGGESTIONS: Final = 10
+_LINK: Final = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
+_SAMPLE_TITLE: Final = mark("Channel title")
+
+VARIABLE_TEXTS: Final = {
+    Variable.CHANNEL_TITLE: mark("the channel's title"),
+    Variable.CHANNEL_USERNAME: mark("its username without the @, or the title if it has none"),
+    Variable.CHANNEL_MENTION: mark("@username, which readers can tap, or the title"),
+    Variable.DATE: mark("the day of the post, such as 09.05.2026"),
+    Variable.TIME: mark("the time of the post, such as 14:05"),
+}
+"""What can be put into a text; a test asks for each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownPost:
+    """What a page shows of a text. Without `preview` there is nothing to show yet, or the text cannot be read."""
+
+    preview: Preview | None
+    limit: int
+    problem: str
+    warnings: Sequence[str]
+    channel: str
+    """Whose title stands above the post."""
+    is_channel_missing: bool
+    """Another channel was asked for than is shown."""
+    picture: UUID | None
+    link: str | None
+    """The address of which Telegram would show a preview."""
+    at: datetime
+
+    @property
+    def html(self) -> str:
+        """The preview's. What is a block there ends the line that the text ends after it."""
+        if self.preview is None:
+            return ""
+        return self.preview.html.replace("</pre>\n", "</pre>").replace("</blockquote>\n", "</blockquote>")
+
+
+async def show_post(visitor: Visitor, draft: TemplateDraft, *, channel: str = "") -> ShownPost:
+    """The draft in a channel of this name, or in a made-up one."""
+    at = datetime.now(read_state(visitor.request.app).zone)
+    wanted = channel.strip()[:LONGEST_CHANNEL]
+    found: list[ChannelView] = []
+
+    async def preview(session: AsyncSession) -> Preview:
+        found.extend(await _find_channel(session, wanted) if wanted else ())
+        if found:
+            return await preview_draft(session, draft, at=at, channel_id=found[0].id)
+        title = visitor.language.gettext(_SAMPLE_TITLE)
+        return await preview_draft(session, draft, at=at, title=title, username=SAMPLE_USERNAME)
+
+    has_media = draft.media_id is not None or draft.media_url is not None
+    shown, problem = None, ""
+    try:
+        shown = await visitor.read(preview)
+    except InvalidInputError as error:
+        problem = visitor.say(error.message)
+    if shown is not None and not draft.content.strip() and not has_media:
+        shown = None
+    return ShownPost(
+        preview=shown,
+        limit=find_limit(True if has_media else None).units,
+        problem=problem,
+        warnings=[visitor.say(warning) for warning in shown.warnings] if shown is not None else [],
+        channel=name_channel(found[0]) if found else visitor.language.gettext(_SAMPLE_TITLE),
+        is_channel_missing=bool(wanted) and not found,
+        picture=draft.media_id,
+        link=_find_link(shown) if shown is not None and draft.link_preview and not has_media else None,
+        at=at,
+    )
+
+
+def render_post(visitor: Visitor, shown: ShownPost) -> Response:
+    """The part of a page. A post that cannot be read leaves the last one on the screen."""
+    if shown.problem:
+        return visitor.render("parts/post_problem.html", shown=shown, headers={"HX-Reswap": "none"})
+    return visitor.render("parts/post_part.html", shown=shown)
+
+
+async def suggest_channels(visitor: Visitor, search: str) -> Response:
+    """Options for a field that names a channel."""
+    search = search.strip()[:LONGEST_CHANNEL]
+    found = await visitor.read(
+        lambda session: list_channels(session, ChannelQuery(search=search), limit=MOST_SUGGESTIONS)
+    )
+    options = [(write_channel(channel), name_channel(channel)) for channel in found.items]
+    return visitor.render("parts/options.html", options=options)
+
+
+def write_channel(channel: ChannelView) -> str:
+    """As a form names it: @username, or the id of one that has none."""
+    return f"@{channel.username}" if channel.username else str(channel.tg_id or channel.id)
+
+
+def name_channel(channel: ChannelView) -> str:
+    """As people call it."""
+    return channel.title or channel.username or write_channel(channel)
+
+
+async def _find_channel(session: AsyncSession, wanted: str) -> Sequence[ChannelView]:
+    """The channel of that name, or the first that the words fit."""
+    found = (await list_channels(session, ChannelQuery(search=wanted), limit=MOST_SUGGESTIONS)).items
+    words = {wanted.casefold()}
+    with suppress(InvalidInputError):  # a title, or a part of something
+        words.add(parse_channel_name(wanted).key)
+    exact = [
+        channel
+        for channel in found
+        if words & {(channel.username or "").lower(), (channel.title or "").casefold()}
+    ]
+    return (exact or found)[:1]
+
+
+def _find_link(preview: Preview) -> str | None:
+    """The first address in the text or behind it."""
+    links = [
+        (entity.offset, entity.url)
+        for entity in preview.entities
+        if entity.type is EntityType.TEXT_LINK and entity.url and _LINK.match(entity.url)
+    ]
+    written = _LINK.search(preview.text)
+    if written is not None:
+        links.append((count_units(preview.text[: written.start()]), written[0]))
+    return min(links)[1] if links else None

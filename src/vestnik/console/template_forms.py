@@ -1,0 +1,159 @@
+"""What the editor of templates sends, and the picture that goes with it."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response, StreamingResponse
+
+from vestnik.console.forms import Form, Submitted, explain
+from vestnik.console.visitors import Visiting, Visitor, open_to
+from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from vestnik.domain.ids import MediaId
+from vestnik.domain.media import LARGEST_PHOTO, MediaType
+from vestnik.domain.users import Role
+from vestnik.services.accounts import parse_id
+from vestnik.services.media import (
+    MediaView,
+    ReceivedMedia,
+    get_media,
+    open_media,
+    read_chunks,
+    receive_media,
+    store_media,
+)
+from vestnik.services.templates import TemplateChanges, TemplateDraft, TemplateView
+from vestnik.web.state import read_state
+from vestnik.web.uploads import read_upload
+
+router = APIRouter(prefix="/templates/picture")
+
+_SHOWN_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+"""What browsers show and cannot be made to run."""
+
+
+def start_form(view: TemplateView) -> Form:
+    """The editor's form of a stored template."""
+    return Form.start(
+        name=view.name,
+        content=view.content,
+        parse_mode=view.parse_mode or "",
+        link_preview=view.link_preview,
+        media_id=view.media_id,
+        media_type=view.media_type,
+        media_url=view.media_url,
+        revision=view.revision,
+    )
+
+
+def read_draft(form: Form) -> TemplateDraft:
+    """What was typed. Raises InvalidInputError for a picture that no page of ours offered."""
+    address = form.optional("media_url")
+    return TemplateDraft(
+        name=form.text("name"),
+        content=form.text("content"),
+        parse_mode=form.optional("parse_mode"),
+        link_preview=form.flag("link_preview"),
+        media_type=(form.optional("media_type") or MediaType.PHOTO.value) if address else None,
+        media_url=address,
+        media_id=_read_media_id(form),
+    )
+
+
+def read_changes(draft: TemplateDraft) -> TemplateChanges:
+    """All of a draft, as changes."""
+    return TemplateChanges(
+        name=draft.name,
+        content=draft.content,
+        parse_mode=draft.parse_mode,
+        link_preview=draft.link_preview,
+        media_type=draft.media_type,
+        media_url=draft.media_url,
+        media_id=draft.media_id,
+    )
+
+
+def _read_media_id(form: Form) -> UUID | None:
+    text = form.text("media_id").strip()
+    media_id = parse_id(text)
+    if text and media_id is None:
+        raise InvalidInputError(f"there is no stored file {text[:40]}", field="media_id")
+    return media_id
+
+
+async def find_picture(visitor: Visitor, form: Form) -> MediaView | None:
+    """The stored picture that the form names; None without one that is there."""
+    media_id = parse_id(form.text("media_id").strip())
+    if media_id is None:
+        return None
+    try:
+        return await visitor.read(lambda session: get_media(session, MediaId(media_id)))
+    except NotFoundError:
+        return None
+
+
+async def receive_picture(visitor: Visitor, form: Form) -> ReceivedMedia | None:
+    """The file that came with a form, checked; nothing names it yet. Raises InvalidInputError, MediaStoreError."""
+    upload = form.files.get("file")
+    if upload is None:
+        return None
+    store = read_state(visitor.request.app).media
+    kind = MediaType.PHOTO.value
+    try:
+        return await receive_media(store, read_upload(upload), kind=kind, name=upload.filename or kind)
+    except InvalidInputError as error:
+        raise InvalidInputError(error.message, field="file") from error
+
+
+@router.post("", **open_to(Role.OPERATOR))
+async def change_picture(visitor: Visiting, form: Submitted) -> Response:
+    """Keep a picture as soon as it is chosen, or take it off the form; the template changes when it is saved."""
+    problem = form
+    picture = None if form.flag("remove") else await find_picture(visitor, form)
+    status = HTTPStatus.OK
+    try:
+        received = await receive_picture(visitor, form)
+        if received is not None:
+            picture = await visitor.read(lambda session: store_media(session, visitor.actor, received))
+    except (InvalidInputError, ConflictError) as error:
+        problem, status = explain(visitor, form, error), HTTPStatus.UNPROCESSABLE_ENTITY
+    return visitor.render(
+        "templates/picture.html",
+        status=status,
+        headers={"HX-Trigger-After-Settle": "picture-changed"},
+        form=problem,
+        picture=picture,
+        largest=LARGEST_PHOTO,
+    )
+
+
+@router.get("/{media_id}", **open_to(Role.VIEWER))
+async def show_picture(visitor: Visiting, media_id: UUID) -> Response:
+    """The picture itself. A browser shows it without letting it run anything."""
+    view = await visitor.read(lambda session: get_media(session, MediaId(media_id)))
+    store = read_state(visitor.request.app).media
+    async with open_media(store, view):
+        pass  # what is wrong is told now: once the answer has begun, it could not be
+
+    async def read() -> AsyncIterator[bytes]:
+        async with open_media(store, view) as reader:
+            async for chunk in read_chunks(reader):
+                yield chunk
+
+    is_shown = view.mime_type in _SHOWN_TYPES
+    return StreamingResponse(
+        read(),
+        media_type=view.mime_type if is_shown else "application/octet-stream",
+        headers={
+            "Content-Length": str(view.size),
+            "Content-Encoding": "identity",  # or it would be compressed a second time
+            "Content-Disposition": f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{quote(view.name)}",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, max-age=31536000, immutable",
+        },
+    )

@@ -1,0 +1,166 @@
+"""The picture of a template: chosen, shown, replaced, taken off, and refused in words."""
+
+import re
+
+import pytest
+
+from tests.integration.console.conftest import PART, Browser, BrowserAs
+from tests.support.pages import Page
+from tests.support.pictures import make_gif, make_jpeg, make_png
+from tests.support.stage import Stage
+from vestnik.domain.media import LARGEST_PHOTO
+from vestnik.domain.users import Role
+
+NEW = {"name": "Morning news", "content": "Good morning", "parse_mode": "", "link_preview": "on"}
+
+
+async def choose(browser: Browser, content: bytes, name: str = "morning.jpg", **fields: str) -> Page:
+    """What htmx does as soon as a file is chosen; the part of the page that it gets."""
+    return await browser.post("/templates/picture", files={"file": (name, content)}, headers=PART, **fields)
+
+
+async def count_media(stage: Stage) -> int:
+    return len(await stage.execute("SELECT 1 FROM media"))
+
+
+async def test_a_chosen_picture_is_shown_and_saved_with_the_template(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    content = make_jpeg(800, 600)
+    part = await choose(browser, content)
+    assert part.status == 200
+    assert part.response.headers["HX-Trigger-After-Settle"] == "picture-changed"
+    media_id = part.value("media_id")
+    assert part.root.find("img").get("src") == f"/templates/picture/{media_id}"
+    assert "800 × 600" in part.text
+    shown = await browser.post("/templates/preview", headers=PART, **NEW, media_id=media_id)
+    assert f'<img src="/templates/picture/{media_id}"' in shown.html
+    assert "12 of 1,024" in shown.text
+    page = await browser.submit("/templates/new", **NEW, media_id=media_id)
+    assert page.value("media_id") == media_id
+    assert str((await stage.one("SELECT media_id FROM templates")).media_id) == media_id
+    assert (await browser.get("/templates")).rows[0][2] == "with a picture"
+
+
+async def test_the_picture_is_streamed_as_it_is_and_can_run_nothing(browser_as: BrowserAs) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    content = make_png(300, 200)
+    media_id = (await choose(browser, content, "пост.png")).value("media_id")
+    viewer = await browser_as(Role.VIEWER)
+    answer = (
+        await viewer.get(f"/templates/picture/{media_id}", headers={"Accept-Encoding": "gzip"})
+    ).response
+    assert (answer.status_code, answer.content) == (200, content)
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert "immutable" in answer.headers["cache-control"]
+    assert "private" in answer.headers["cache-control"]
+    assert (await viewer.get("/templates/picture/7d7f6a3e-2f0c-4a55-8f53-3d38c0a0c4d1")).status == 404
+
+
+async def test_a_picture_is_replaced_and_taken_off(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    first = (await choose(browser, make_jpeg())).value("media_id")
+    await browser.get("/templates/new")
+    path = (await browser.post("/templates/new", **NEW, media_id=first)).location
+    second = (await choose(browser, make_png(), "other.png", media_id=first)).value("media_id")
+    assert second not in ("", first)
+    await browser.get(path)
+    await browser.submit(path, **NEW, media_id=second)
+    assert str((await stage.one("SELECT media_id FROM templates")).media_id) == second
+    part = await browser.post("/templates/picture", headers=PART, media_id=second, remove="yes")
+    assert (part.value("media_id"), part.root.find_all("img")) == ("", [])
+    await browser.submit(path, **NEW, media_id="")
+    row = await stage.one("SELECT media_id, media_type FROM templates")
+    assert (row.media_id, row.media_type) == (None, None)
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"", "empty.jpg"),
+        (b"<html><script>alert(1)</script>", "picture.jpg"),
+        (make_gif(), "moving.gif"),
+        (make_jpeg(9_000, 2_000), "large.jpg"),
+        (make_jpeg(2_100, 100), "flat.jpg"),
+        (make_jpeg(size=LARGEST_PHOTO + 1), "heavy.jpg"),
+        (make_jpeg(), "x" * 300 + ".jpg"),
+    ],
+    ids=["empty", "no picture", "gif", "too many pixels", "too flat", "too heavy", "name"],
+)
+async def test_a_file_that_telegram_would_refuse_is_explained_at_the_field(
+    browser_as: BrowserAs, stage: Stage, content: bytes, name: str, language: str
+) -> None:
+    browser = await browser_as(Role.OPERATOR, language=language)
+    kept = (await choose(browser, make_jpeg())).value("media_id")
+    part = await choose(browser, content, name, media_id=kept)
+    assert part.status == 422
+    assert part.problems["file"]
+    assert any("а" <= letter <= "я" for letter in part.problems["file"]) == (language == "ru")
+    assert part.value("media_id") == kept
+    assert await count_media(stage) == 1
+
+
+async def test_without_scripts_the_picture_comes_with_the_form(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    answer = await browser.post(
+        "/templates/new", files={"file": ("a.jpg", make_jpeg())}, **NEW, media_id="", media_url=""
+    )
+    assert answer.status == 303
+    row = await stage.one("SELECT t.media_type, m.name FROM templates t JOIN media m ON m.id = t.media_id")
+    assert (row.media_type, row.name) == ("photo", "a.jpg")
+
+
+async def test_a_refused_form_keeps_no_picture(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    files = {"file": ("a.jpg", make_jpeg())}
+    page = await browser.post("/templates/new", files=files, **(NEW | {"content": "{nobody}"}))
+    assert (page.status, bool(page.problems["content"])) == (422, True)
+    page = await browser.post("/templates/new", files={"file": ("a.jpg", make_gif())}, **NEW)
+    assert (page.status, bool(page.problems["file"])) == (422, True)
+    assert page.value("content") == NEW["content"]
+    assert await count_media(stage) == 0
+
+
+async def test_a_text_too_long_beside_a_picture_is_refused(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    media_id = (await choose(browser, make_jpeg())).value("media_id")
+    page = await browser.post("/templates/new", **(NEW | {"content": "x" * 1_025}), media_id=media_id)
+    assert page.status == 422
+    assert "1,025 of 1,024" in re.sub(r"\s+", " ", page.problems["content"])
+    assert page.value("media_id") == media_id
+    assert await stage.execute("SELECT 1 FROM templates") == []
+    await browser.submit("/templates/new", **(NEW | {"content": ""}), media_id=media_id)
+
+
+async def test_an_address_can_be_kept_in_its_place(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    address = "https://news.example/1.mp4"
+    page = await browser.submit("/templates/new", **NEW, media_url=address, media_type="video")
+    assert (page.value("media_url"), page.value("media_type")) == (address, "video")
+    media_id = (await choose(browser, make_jpeg())).value("media_id")
+    path = page.response.request.url.path
+    page = await browser.post(path, **NEW, media_url=address, media_type="video", media_id=media_id)
+    assert (page.status, bool(page.problems["media_id"])) == (422, True)
+    await browser.submit(path, **NEW, media_url="", media_type="video", media_id=media_id)
+    row = await stage.one("SELECT media_url, media_type FROM templates")
+    assert (row.media_url, row.media_type) == (None, "photo")
+
+
+async def test_names_of_files_never_become_markup(browser_as: BrowserAs) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    part = await choose(browser, make_jpeg(), "<script>alert(1)<script><img src=x onerror=alert(1)>.jpg")
+    assert (part.status, part.forbidden_markup()) == (200, [])
+
+
+async def test_viewers_upload_nothing(browser_as: BrowserAs, stage: Stage) -> None:
+    assert (await choose(await browser_as(Role.VIEWER), make_jpeg())).status == 403
+    assert await count_media(stage) == 0
