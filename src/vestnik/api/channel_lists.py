@@ -1,6 +1,6 @@
 """Lists of channels, in and out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.message import Message
 from enum import StrEnum
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from vestnik.web.idempotency import Acting
 from vestnik.web.identity import allow
 from vestnik.web.problems import MEDIA_TYPE
 from vestnik.web.state import read_state
+from vestnik.web.streams import ClosingStream
 
 router = APIRouter(prefix="/channels", tags=["channels"])
 
@@ -212,7 +213,7 @@ async def export_channels(request: Request, query: Annotated[ExportQuery, Query(
 
     if query.format is ExportFormat.CSV:
         return stream_csv("channels.csv", _COLUMNS, _make_rows(read_pages()))
-    return StreamingResponse(
+    return ClosingStream(
         _make_lines(read_pages()),
         media_type="text/plain; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="channels.txt"'},
@@ -234,7 +235,7 @@ async def _make_rows(pages: AsyncIterator[Sequence[ChannelView]]) -> AsyncIterat
         ]
 
 
-async def _make_lines(pages: AsyncIterator[Sequence[ChannelView]]) -> AsyncIterator[bytes]:
+async def _make_lines(pages: AsyncIterator[Sequence[ChannelView]]) -> AsyncGenerator[bytes, None]:
     async for page in pages:
         yield "".join(
             f"{channel.tg_id if channel.username is None else '@' + channel.username}\n" for channel in page

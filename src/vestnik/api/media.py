@@ -1,14 +1,11 @@
 """Files that go with texts: stored once, named by templates."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, cast
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -19,18 +16,14 @@ from vestnik.domain.users import Role
 from vestnik.services import media
 from vestnik.web.cursors import decode_cursor
 from vestnik.web.database import LIMIT_SECONDS
+from vestnik.web.downloads import OTHER_TYPE, send_file
 from vestnik.web.identity import Identified, allow
 from vestnik.web.problems import MEDIA_TYPE
 from vestnik.web.state import read_state
+from vestnik.web.streams import ClosingStream
 from vestnik.web.uploads import open_upload
 
 router = APIRouter(prefix="/media", tags=["media"])
-
-_SHOWN_TYPES: Final = frozenset({
-    "image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4", "audio/mpeg", "audio/mp4", "audio/ogg",
-})  # fmt: skip
-"""What browsers show and cannot be made to run; everything else is only offered for saving."""
-_OTHER_TYPE: Final = "application/octet-stream"
 
 
 class MediaModel(ApiModel):
@@ -83,7 +76,7 @@ def _describe_body() -> dict[str, Any]:
     return {
         "required": True,
         "content": {
-            _OTHER_TYPE: {"schema": file, "example": shown},
+            OTHER_TYPE: {"schema": file, "example": shown},
             "image/*": {"schema": file, "example": shown},
             "multipart/form-data": {
                 "schema": {"type": "object", "properties": fields, "required": ["file"]},
@@ -147,35 +140,14 @@ async def show_media(request: Request, media_id: UUID) -> MediaModel:
 
 @router.get(
     "/{media_id}/content",
-    response_class=StreamingResponse,
-    responses={200: {"description": "The file", "content": {_OTHER_TYPE: {}, "image/*": {}}}},
+    response_class=ClosingStream,
+    responses={200: {"description": "The file", "content": {OTHER_TYPE: {}, "image/*": {}}}},
     **allow(Role.VIEWER),
 )
-async def read_media(request: Request, media_id: UUID) -> StreamingResponse:
+async def read_media(request: Request, media_id: UUID) -> ClosingStream:
     """The file itself. A browser shows it without letting it run anything."""
     view = await _find(request, media_id)
-    store = read_state(request.app).media
-    async with media.open_media(store, view):
-        pass  # what is wrong is told now: once the answer has begun, it could not be
-
-    async def read() -> AsyncIterator[bytes]:
-        async with media.open_media(store, view) as reader:
-            async for chunk in media.read_chunks(reader):
-                yield chunk
-
-    is_shown = view.mime_type in _SHOWN_TYPES
-    return StreamingResponse(
-        read(),
-        media_type=view.mime_type if is_shown else _OTHER_TYPE,
-        headers={
-            "Content-Length": str(view.size),
-            "Content-Disposition": f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{quote(view.name)}",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, max-age=31536000, immutable",
-        },
-    )
+    return await send_file(read_state(request.app).media, view)
 
 
 @router.delete("/{media_id}", status_code=HTTPStatus.NO_CONTENT, **allow(Role.OPERATOR))

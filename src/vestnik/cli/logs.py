@@ -30,7 +30,7 @@ ALLOWED_FIELDS = frozenset(
         "attempt", "attempts", "claims", "count", "total", "queued", "sent", "failed", "cancelled",
         # database and API
         "error", "detail", "becomes", "jobs", "returned_jobs", "waiting", "tg_id", "username",
-        "revision", "method", "route", "status_code", "duration_ms", "seconds", "failpoint",
+        "media_id", "size", "revision", "method", "route", "status_code", "duration_ms", "seconds", "failpoint",
     }
 )  # fmt: skip
 WITHHELD = "[withheld]"

@@ -1,13 +1,10 @@
 """What the editor of templates sends, and the picture that goes with it."""
 
-from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Final
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from vestnik.console.forms import Form, Submitted, explain
 from vestnik.console.visitors import Visiting, Visitor, open_to
@@ -20,19 +17,15 @@ from vestnik.services.media import (
     MediaView,
     ReceivedMedia,
     get_media,
-    open_media,
-    read_chunks,
     receive_media,
     store_media,
 )
 from vestnik.services.templates import TemplateChanges, TemplateDraft, TemplateView
+from vestnik.web.downloads import send_file
 from vestnik.web.state import read_state
 from vestnik.web.uploads import read_upload
 
 router = APIRouter(prefix="/templates/picture")
-
-_SHOWN_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
-"""What browsers show and cannot be made to run."""
 
 
 def start_form(view: TemplateView) -> Form:
@@ -134,26 +127,4 @@ async def change_picture(visitor: Visiting, form: Submitted) -> Response:
 async def show_picture(visitor: Visiting, media_id: UUID) -> Response:
     """The picture itself. A browser shows it without letting it run anything."""
     view = await visitor.read(lambda session: get_media(session, MediaId(media_id)))
-    store = read_state(visitor.request.app).media
-    async with open_media(store, view):
-        pass  # what is wrong is told now: once the answer has begun, it could not be
-
-    async def read() -> AsyncIterator[bytes]:
-        async with open_media(store, view) as reader:
-            async for chunk in read_chunks(reader):
-                yield chunk
-
-    is_shown = view.mime_type in _SHOWN_TYPES
-    return StreamingResponse(
-        read(),
-        media_type=view.mime_type if is_shown else "application/octet-stream",
-        headers={
-            "Content-Length": str(view.size),
-            "Content-Encoding": "identity",  # or it would be compressed a second time
-            "Content-Disposition": f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{quote(view.name)}",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, max-age=31536000, immutable",
-        },
-    )
+    return await send_file(read_state(visitor.request.app).media, view)

@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncGenerator
 
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from vestnik.web.streams import ClosingStream
 
 
-class EventStream(StreamingResponse):
-    """Sends what a generator yields; it is closed as soon as the answer ends, for whatever reason.
+class EventStream(ClosingStream):
+    """Sends the events that a generator yields.
 
     FastAPI's EventSourceResponse takes a route that is itself a generator, which cannot answer 404 any more.
     """
@@ -17,11 +16,3 @@ class EventStream(StreamingResponse):
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         # Proxies such as nginx would hold events back until a buffer is full.
         super().__init__(events, headers={"X-Accel-Buffering": "no"})
-        self._events = events
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._events.aclose()
