@@ -1,6 +1,7 @@
 """Answers that are made while they are sent."""
 
 from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -17,10 +18,12 @@ class ClosingStream(StreamingResponse):
         self,
         parts: AsyncGenerator[bytes, None],
         *,
+        status_code: int = HTTPStatus.OK,
         media_type: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(parts, media_type=media_type, headers=headers)
+        # FastAPI reads the default of `status_code` for the description of a route.
+        super().__init__(parts, status_code=status_code, media_type=media_type, headers=headers)
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
