@@ -15,7 +15,15 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.acceptance.running import Running
 from vestnik.cli.child import SIMULATOR_VARIABLE
@@ -24,6 +32,7 @@ from vestnik.simulator.endpoint import SimulatorEndpoint
 HERE = Path(__file__).parent
 PATIENCE_MS = 20_000
 """How long a page may take to show something; it only shows when a test fails."""
+expect.set_options(timeout=PATIENCE_MS)
 OWN_PASSWORD = "three unusual words"
 ARGUMENTS = (
     "--no-sandbox",

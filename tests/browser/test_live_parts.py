@@ -48,7 +48,7 @@ class Streams:
 
     @property
     def open(self) -> int:
-        return len(self.opened) - len(self.ended)
+        return sum(request not in self.ended for request in self.opened)
 
 
 def test_a_page_has_one_stream_and_none_while_it_is_hidden(

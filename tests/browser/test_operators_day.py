@@ -68,7 +68,7 @@ def import_channels(page: Page, prefix: str, batch: str) -> None:
     page.fill("#batch_name", batch)
     page.click("main form.card button.primary")
     expect(page.locator("tbody tr")).to_have_count(2)
-    page.click("main form.card button.primary")
+    page.click("button[name=step][value=import]")
     expect(page.locator(".figures dd").first).to_have_text(str(CHANNELS))
 
 

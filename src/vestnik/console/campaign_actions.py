@@ -11,13 +11,13 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.console.campaign_details import show_detail
+from vestnik.console.campaign_details import describe_seen, show_detail
 from vestnik.console.campaign_forms import read_instant
 from vestnik.console.forms import Form, Submitted, submit
 from vestnik.console.marking import mark
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.domain.actors import Actor
-from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.errors import InvalidInputError, StaleRevisionError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
 from vestnik.services import campaign_edits, campaigns
@@ -71,6 +71,13 @@ async def _act(
     )
 
 
+async def _require_seen(session: AsyncSession, campaign_id: CampaignId, form: Form) -> None:
+    """Raise StaleRevisionError if campaign or template are not what the page showed that the form is from."""
+    now = await describe_seen(session, await campaigns.get_campaign(session, campaign_id))
+    if form.text("seen") and now and form.text("seen") != now:
+        raise StaleRevisionError("the campaign or its template was changed since this page was opened")
+
+
 def _place_problems(visitor: Visitor, form: Form, status: int) -> Form:
     """At the page's only field, or at the top."""
     if status == HTTPStatus.PRECONDITION_FAILED:
@@ -100,6 +107,7 @@ async def schedule_campaign(visitor: Visiting, campaign_id: UUID, form: Submitte
         at = read_instant(form, "scheduled_at", visitor.formats.zone)
         if at is None:
             raise InvalidInputError("choose a date and a time", field="scheduled_at")
+        await _require_seen(session, CampaignId(campaign_id), form)
         await campaigns.schedule_campaign(session, visitor.actor, CampaignId(campaign_id), at)
         return f"/campaigns/{campaign_id}"
 
@@ -136,6 +144,8 @@ async def take_step(visitor: Visiting, campaign_id: UUID, step: Step, form: Subm
     act = _ACTS[step]
 
     async def change(session: AsyncSession) -> str:
+        if step is Step.START:
+            await _require_seen(session, CampaignId(campaign_id), form)
         await act.change(session, visitor.actor, CampaignId(campaign_id))
         return f"/campaigns/{campaign_id}"
 

@@ -70,11 +70,20 @@ async def read_around(session: AsyncSession, campaign_id: CampaignId) -> dict[st
         has_worker = await is_worker_alive(session)
     return {
         "campaign": campaign,
+        "seen": await describe_seen(session, campaign),
         "allowed": list_allowed(campaign),
         "has_worker": has_worker,
         "batch": await _read_batch(session, campaign),
         "form": Form.start(),
     }
+
+
+async def describe_seen(session: AsyncSession, campaign: CampaignView) -> str:
+    """What a person who looks at an unstarted campaign sees of it; another text once any of it has changed."""
+    if campaign.stored_status not in campaign_sources(CampaignAction.START):
+        return ""
+    template = await get_template(session, TemplateId(campaign.template_id))
+    return f"{campaign.revision}.{template.revision}"
 
 
 async def _read_batch(session: AsyncSession, campaign: CampaignView) -> BatchDetail | None:

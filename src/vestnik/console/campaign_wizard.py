@@ -123,7 +123,7 @@ async def preview_template(visitor: Visiting) -> Response:
 
 
 def _read_query(visitor: Visitor) -> Form:
-    return Form.start(**dict(visitor.request.query_params))
+    return Form(values={name: [value] for name, value in visitor.request.query_params.items()})
 
 
 async def _check(visitor: Visitor, form: Form, step: str) -> None:

@@ -61,6 +61,8 @@ async def show_campaign(visitor: Visiting, campaign_id: UUID) -> Response:
 async def show_around(visitor: Visiting, campaign_id: UUID) -> Response:
     """The part with what can be done now."""
     around = await visitor.read(lambda session: read_around(session, CampaignId(campaign_id)))
+    # What the page was opened with: its preview of the post is not asked for again.
+    around["seen"] = visitor.request.query_params.get("seen", "") or around["seen"]
     return visitor.render("campaigns/around.html", **around)
 
 

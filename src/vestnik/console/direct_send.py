@@ -28,7 +28,7 @@ from vestnik.domain.ids import ChannelId, CommandId, TemplateId
 from vestnik.domain.states import AccountKind, Mode
 from vestnik.domain.users import Role
 from vestnik.services.accounts import REHEARSAL_ACCOUNT, AccountView, list_accounts, parse_id
-from vestnik.services.channel_views import ChannelQuery, get_channel, list_channels
+from vestnik.services.channel_views import ChannelQuery, ChannelView, get_channel, list_channels
 from vestnik.services.direct_send import LONGEST_KEY, MOST_CHANNELS, NewSend, request_send
 from vestnik.services.send_requests import get_request
 from vestnik.services.templates import ListedTemplate, TemplateDraft, get_template, list_templates
@@ -37,6 +37,7 @@ from vestnik.web.state import read_state
 router = APIRouter(prefix="/send")
 
 MOST_FOUND: Final = 20
+_MOST_PAGES: Final = 20
 MOST_TEMPLATES: Final = 100
 """In the field to pick one from; any other is reached from its own page."""
 TEXT, TEMPLATE = "text", "template"
@@ -117,8 +118,20 @@ def _list_chosen(form: Form) -> list[str]:
 async def _search(visitor: Visitor, search: str) -> list[tuple[str, str]]:
     """Channels that could be chosen: as the form names them, and as people do."""
     wanted = ChannelQuery(search=search.strip()[:LONGEST_SEARCH], active=True)
-    found = await visitor.read(lambda session: list_channels(session, wanted, limit=MOST_FOUND))
-    return [(write_channel(channel), name_channel(channel)) for channel in found.items]
+
+    async def look(session: AsyncSession) -> list[ChannelView]:
+        # A page may be short where most channels are inactive; after some of them the search has to be closer.
+        found, before = list[ChannelView](), None
+        for _ in range(_MOST_PAGES):
+            page = await list_channels(session, wanted, limit=MOST_FOUND, before=before)
+            found += page.items
+            before = page.next_before
+            if before is None or len(found) >= MOST_FOUND:
+                break
+        return found[:MOST_FOUND]
+
+    found = await visitor.read(look)
+    return [(write_channel(channel), name_channel(channel)) for channel in found]
 
 
 @router.get("/channels", **open_to(Role.OPERATOR))

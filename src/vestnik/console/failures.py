@@ -1,19 +1,28 @@
 """Errors as pages, in the language of the reader."""
 
+import re
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Scope
 
 from vestnik.console.visitors import SignInNeeded, read_request
 from vestnik.domain.errors import VestnikError
+from vestnik.web.identity import SAFE_METHODS
 from vestnik.web.problems import RETRY_AFTER_SECONDS, find_status
 
 log = structlog.get_logger(__name__)
+
+_WORTH_KEEPING: Final = 20
+"""Characters; what is shorter is typed again."""
+_SECRET: Final = re.compile("password|token|key|seen|cursor|digest")
 
 
 def install_failure_pages(app: FastAPI) -> None:
@@ -27,6 +36,9 @@ def install_failure_pages(app: FastAPI) -> None:
 
 async def _lead_to_sign_in(request: Request, error: Exception) -> Response:
     assert isinstance(error, SignInNeeded)
+    if "hx-request" not in request.headers and await _list_typed(request):
+        # A redirect would throw away what somebody has written.
+        return await _show(request, HTTPStatus.UNAUTHORIZED, None, kind="SESSION_ENDED")
     if "hx-request" in request.headers:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": error.path})
     return RedirectResponse(error.path, status_code=HTTPStatus.SEE_OTHER)
@@ -38,30 +50,51 @@ async def _show_vestnik_error(request: Request, error: Exception) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("console.error", code=error.code, reason=error.message)
     message = None if status >= HTTPStatus.INTERNAL_SERVER_ERROR else error.message
-    return _show(request, status, message, kind=error.code)
+    return await _show(request, status, message, kind=error.code)
 
 
 async def _show_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _show(request, error.status_code, None)
+    return await _show(request, error.status_code, None)
 
 
 async def _show_validation_error(request: Request, _error: Exception) -> Response:
     # Forms are read by `forms`; what is left are addresses that nobody typed, such as an id that is none.
-    return _show(request, HTTPStatus.NOT_FOUND, None)
+    return await _show(request, HTTPStatus.NOT_FOUND, None)
 
 
 async def _show_unexpected(request: Request, error: Exception) -> Response:
     log.error("console.unexpected_error", method=request.method, route=request.url.path, exc_info=error)
-    return _show(request, HTTPStatus.INTERNAL_SERVER_ERROR, None)
+    return await _show(request, HTTPStatus.INTERNAL_SERVER_ERROR, None)
 
 
 def refuse_with_page(scope: Scope, status: HTTPStatus, _detail: str, code: str) -> ASGIApp:
     """A page for what is refused before any route is found."""
-    return _show(Request(scope), status, None, kind=code)
+    return _render(Request(scope), status, None, kind=code)
 
 
-def _show(request: Request, status: int, message: str | None, *, kind: str = "") -> HTMLResponse:
+async def _show(request: Request, status: int, message: str | None, *, kind: str = "") -> HTMLResponse:
+    return _render(request, status, message, kind=kind, typed=await _list_typed(request))
+
+
+async def _list_typed(request: Request) -> list[str]:
+    """What somebody has written into a form that was not taken, so that it can be copied; nothing secret."""
+    if request.method in SAFE_METHODS:
+        return []
+    try:
+        form = await request.form()
+    except (HTTPException, RuntimeError, ClientDisconnect):
+        return []  # too large, or gone
+    return [
+        value
+        for name, value in form.multi_items()
+        if isinstance(value, str) and len(value) >= _WORTH_KEEPING and not _SECRET.search(name)
+    ]
+
+
+def _render(
+    request: Request, status: int, message: str | None, *, kind: str, typed: Sequence[str] = ()
+) -> HTMLResponse:
     reader = read_request(request)
     headers = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -75,4 +108,5 @@ def _show(request: Request, status: int, message: str | None, *, kind: str = "")
         kind=kind,
         message=None if message is None else reader.say(message),
         retry_after=RETRY_AFTER_SECONDS,
+        typed=typed,
     )

@@ -153,13 +153,17 @@ async def submit(
     gets the form with its problems and the HTTP status; everything else is raised.
     """
     key = form.text(KEY_FIELD)[:_LONGEST_KEY]
-    digest = hashlib.sha256(f"{visitor.request.method} {visitor.request.url.path}".encode()).digest()
+    digest = _digest(visitor, form)
 
     async def once(session: AsyncSession) -> str:
         if not key:
             return await work(session)
         earlier = await rows.claim_key(session, visitor.identity.user_id, f"console:{key}")
-        if earlier is not None and earlier.digest == digest:
+        if earlier is not None:
+            if earlier.digest != digest:
+                raise ConflictError(
+                    "this form was sent before with other content; look at what came of that, then open it again"
+                )
             return earlier.body
         path = await work(session)
         answer = rows.KeptAnswer(digest=digest, status=HTTPStatus.SEE_OTHER, body=path)
@@ -171,6 +175,14 @@ async def submit(
     except _CORRECTABLE as error:
         return await again(explain(visitor, form, error), find_status(error))
     return lead_to(path, notice=notice)
+
+
+def _digest(visitor: Visitor, form: Form) -> bytes:
+    """Differs with all that was sent but the key itself."""
+    sent = sorted((name, list(values)) for name, values in form.values.items() if name != KEY_FIELD)
+    files = sorted((name, file.filename or "", file.size) for name, file in form.files.items())
+    asked = (visitor.request.method, visitor.request.url.path, sent, files)
+    return hashlib.sha256(repr(asked).encode()).digest()
 
 
 def explain(visitor: Visitor, form: Form, error: VestnikError) -> Form:

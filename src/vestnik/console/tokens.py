@@ -63,7 +63,9 @@ async def revoke_token(visitor: Visiting, token_id: UUID, form: Submitted) -> Re
         return "/tokens"
 
     async def again(corrected: Form, status: int) -> Response:
-        return await _show(visitor, corrected, status)
+        return await _show(
+            visitor, corrected.with_problems(**{"": " ".join(corrected.problems.values())}), status
+        )
 
     return await submit(visitor, form, revoke, again=again, notice="token-revoked")
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,21 +87,9 @@ def test_a_reader_that_goes_away_is_no_reason_to_complain(data_dir: Path, tmp_pa
     assert ended.returncode == 1
 
 
-def test_help_answers_at_once(tmp_path: Path) -> None:
-    """The best of five counts, because other tests may keep the machine busy."""
-
-    def measure() -> float:
-        began = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "vestnik", "--help"], capture_output=True, cwd=tmp_path, check=True
-        )
-        return time.monotonic() - began
-
-    assert min(measure() for _ in range(5)) < 0.5
-
-
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    heavy = ("sqlalchemy", "telethon", "alembic", "fastapi")
+    # This is what makes it answer at once; a clock would measure what else the machine does.
+    heavy = ("sqlalchemy", "telethon", "alembic", "fastapi", "jinja2", "babel")
     code = f"import sys, vestnik.cli.app; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.integration.console.campaigns import World
-from tests.integration.console.conftest import Browser, BrowserAs
+from tests.integration.console.conftest import PART, Browser, BrowserAs
 from vestnik.console.formats import ZONE_COOKIE
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
@@ -218,3 +218,18 @@ async def test_an_action_that_there_is_not_is_not_found(browser_as: BrowserAs, w
     viewer = await _open(browser_as, campaign_id, Role.VIEWER)
     assert (await viewer.post(f"/campaigns/{campaign_id}/start")).status == 403
     assert await world.stage.read_status(campaign_id) == "DRAFT"
+
+
+async def test_a_start_means_the_post_that_the_page_shows(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign()
+    browser = await _open(browser_as, campaign_id)
+    await world.stage.execute("UPDATE templates SET content = 'Quite another post', revision = revision + 1")
+    # What is asked for again every few seconds does not make the page newer than its preview.
+    hidden = browser.page.hidden_fields(f"/campaigns/{campaign_id}/start") if browser.page else {}
+    around = await browser.get(f"/campaigns/{campaign_id}/around?seen={hidden['seen'][0]}", headers=PART)
+    assert around.hidden_fields(f"/campaigns/{campaign_id}/start")["seen"] == hidden["seen"]
+    page = await browser.post(f"/campaigns/{campaign_id}/start")
+    assert (page.status, bool(page.problems[""])) == (412, True)
+    assert "Quite another post" in page.text
+    assert await world.stage.read_status(campaign_id) == "DRAFT"
+    assert (await browser.post(f"/campaigns/{campaign_id}/start")).status == 303

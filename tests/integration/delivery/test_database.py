@@ -124,6 +124,7 @@ async def test_slow_round_trips_do_not_slow_the_pace(rig: Rig) -> None:
             arrivals = [post.arrived_monotonic for post in rig.posts if post.account == str(account_id)]
             # The first half goes out while addresses still become known, page by page, each a slow round trip too.
             steady = arrivals[number // 2 :]
-            rig.check_pace((len(steady) - 1) / rate, steady, slack=0.05)
+            # Waiting for claims would more than double the time; benchmarks/pace.py measures it to the percent.
+            rig.check_pace((len(steady) - 1) / rate, steady, slack=0.25)
             assert count_most_in_window(arrivals) <= rate * 1.05 + 1
         await worker.stop()

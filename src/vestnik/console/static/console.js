@@ -17,9 +17,10 @@
   // ---- a lost connection shows itself
   function tell(kind, isThere) {
     if (isThere) trouble.add(kind); else trouble.delete(kind);
-    const database = trouble.has("database") && trouble.size === 1;
-    banner.querySelector("[data-connection-database]").hidden = !database;
-    banner.querySelector("[data-connection-offline]").hidden = database;
+    // The most certain reason: without a network nothing else is known; a stream breaks for any of them.
+    const reason = trouble.has("network") ? "offline" : trouble.has("database") ? "database"
+      : trouble.has("refused") && trouble.size === 1 ? "refused" : "offline";
+    for (const name of ["offline", "database", "refused"]) banner.querySelector(`[data-connection-${name}]`).hidden = name !== reason;
     banner.hidden = trouble.size === 0;
   }
   window.addEventListener("offline", () => tell("network", true));
@@ -36,20 +37,28 @@
   function follow() {
     const wanted = wantedAddress();
     if (wanted === address && (!stream || stream.readyState !== EventSource.CLOSED)) return;
-    if (stream) { stream.close(); stream = null; tell("stream", false); tell("database", false); }
+    if (stream) { stream.close(); stream = null; }
     address = wanted;
-    if (!wanted) return;
+    // What was wrong stays on the page until a stream is open again: nothing is better before.
+    if (!wanted) { tell("stream", false); tell("database", false); return; }
     shown.clear();
     stream = new EventSource(wanted);
-    stream.addEventListener("open", () => tell("stream", false));
+    stream.addEventListener("open", () => { tell("stream", false); tell("database", false); });
     stream.addEventListener("error", () => {
       tell("stream", true);
       // A browser gives up after an answer that is no stream, such as one of a proxy; we do not.
-      if (stream && stream.readyState === EventSource.CLOSED) setTimeout(() => { address = ""; follow(); }, 2000);
+      if (stream && stream.readyState === EventSource.CLOSED) { askWhy(); setTimeout(() => { address = ""; follow(); }, 2000); }
     });
     stream.addEventListener("offline", () => tell("database", true));
     stream.addEventListener("online", () => tell("database", false));
     stream.addEventListener("parts", (event) => { tell("database", false); showParts(event.data); });
+  }
+  async function askWhy() {
+    try {
+      const answer = await fetch(location.href, { redirect: "manual" });
+      if (answer.type === "opaqueredirect") location.reload();  // signed out: the page leads to the sign-in
+      tell("database", answer.status === 503);
+    } catch { /* no network: the banner says so already */ }
   }
   function showParts(html) {
     const holder = document.createElement("template");
@@ -59,7 +68,10 @@
       const present = document.getElementById(part.id);
       // The same as before is left alone: whoever holds a button of it keeps it.
       if (!present || shown.get(part.id) === part.outerHTML) continue;
-      isStatusNew ||= present.dataset.status !== part.dataset.status;
+      if (present.dataset.status !== part.dataset.status) {
+        isStatusNew = true;
+        announce(part.querySelector(".standing-words")?.textContent || "");
+      }
       shown.set(part.id, part.outerHTML);
       const focused = present.contains(document.activeElement) ? document.activeElement.name || document.activeElement.id : "";
       present.replaceWith(part);
@@ -104,12 +116,15 @@
     form.dataset.sent = "yes";
     // Later: a disabled button would not send its value.
     setTimeout(() => { for (const button of form.querySelectorAll("button")) button.disabled = true; announce(texts.sending); });
+    // Somebody may have stopped the request; sending the same again is harmless, for the form has a key.
+    setTimeout(() => free(form), 15000);
   });
+  function free(form) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("button")) button.disabled = false;
+  }
   window.addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) {
-      delete form.dataset.sent;
-      for (const button of form.querySelectorAll("button")) button.disabled = false;
-    }
+    for (const form of document.querySelectorAll("form[data-sent]")) free(form);
   });
   function ask(form, submitter) {
     const dialog = document.querySelector("#confirm");
@@ -128,9 +143,22 @@
   });
 
   // ---- htmx: failures are told, never swallowed
-  document.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status !== 0) announce(texts.failed); tell("server", event.detail.xhr.status >= 500); });
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    if (status !== 0) announce(texts.failed);
+    tell("database", status === 503);
+    tell("server", status >= 500 && status !== 503);
+    tell("refused", status < 500);
+  });
   document.addEventListener("htmx:sendError", () => { tell("server", true); announce(texts.unreachable); });
-  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) tell("server", false); });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) for (const kind of ["server", "refused", "database"]) tell(kind, false);
+  });
+  // An answer that was asked for before must not take away what somebody is asked about, or sends, now.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.requestConfig?.triggeringEvent?.type !== "refresh") return;
+    if (document.querySelector("dialog[open]") || event.detail.target?.querySelector?.("form[data-sent]")) event.detail.shouldSwap = false;
+  });
   document.addEventListener("htmx:afterSettle", () => { follow(); countDown(); });
 
   // ---- the start
