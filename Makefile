@@ -15,7 +15,7 @@ vestnik: setup
 	@$(UV) run --frozen --no-sync vestnik $(ARGS)
 
 test: setup
-	@$(UV) run --frozen --no-sync pytest -n 4 --dist worksteal $(ARGS)
+	@$(UV) run --frozen --no-sync pytest -n 3 --dist worksteal $(ARGS)
 
 test-browser: setup
 	@tests/browser/prepare.sh

@@ -78,7 +78,7 @@ async def test_an_administrator_changes_the_pace(browser_as: BrowserAs, stage: S
     page = await browser.get(path)
     assert page.value("rate") == "12.5"
     answer = await browser.post(path, rate=typed)
-    again = await browser.post(path, rate="7")  # the same form once more
+    again = await browser.post(path, rate=typed)  # the same form once more
     assert answer.location == again.location == path
     assert await read_account(stage, account_id) == ("ACTIVE", 0.33, 2)
     page = await browser.get(path)
