@@ -129,7 +129,7 @@ def test_no_page_weighs_more_than_150_kilobytes(
 
 
 def test_what_is_not_there_is_said_in_words(
-    installation: Installation, open_page: OpenPage, watch: Watch
+    installation: Installation, open_page: OpenPage, places: dict[str, str], watch: Watch
 ) -> None:
     watch.expected = ("404",)
     page = open_page(language="ru")
