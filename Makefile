@@ -14,8 +14,15 @@ demo: setup
 vestnik: setup
 	@$(UV) run --frozen --no-sync vestnik $(ARGS)
 
+ifdef ARGS
 test: setup
 	@$(UV) run --frozen --no-sync pytest -n 3 --dist worksteal $(ARGS)
+else
+# What asserts times runs with nothing beside it.
+test: setup
+	@$(UV) run --frozen --no-sync pytest -n 3 --dist worksteal -m "not timed"
+	@$(UV) run --frozen --no-sync pytest -m timed
+endif
 
 test-browser: setup
 	@tests/browser/prepare.sh

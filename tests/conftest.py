@@ -11,7 +11,7 @@ database the server must say that its data is in our temporary folder, and the d
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
 from itertools import count
@@ -23,6 +23,7 @@ from psycopg import sql
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from tests.support.machine import TIMES, MachineStoodStillError, MachineWatch
 from vestnik.bootstrap import make_loop
 from vestnik.db.embedded import EmbeddedPostgres
 from vestnik.db.embedded.binaries import DEFAULT_MAJOR
@@ -40,6 +41,35 @@ if sys.platform == "win32":
 
     def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
         return {"selector": make_loop}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "timed: asserts how fast or how evenly something happens. `make test` runs these tests with nothing beside "
+        "them, and again if such an assertion failed while the machine stood still.",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    again = pytest.mark.flaky(reruns=TIMES, only_rerun=MachineStoodStillError.__name__)
+    for item in items:
+        if item.get_closest_marker("timed") is not None:
+            item.add_marker(again)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Tell failures of the machine from ours; what is not an assertion, such as a doubled post, is always ours."""
+    if item.get_closest_marker("timed") is None:
+        yield
+        return
+    with MachineWatch() as watch:
+        try:
+            yield
+        except AssertionError as error:
+            watch.check(error)
+            raise
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

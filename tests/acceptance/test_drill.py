@@ -33,6 +33,7 @@ def count_processes_of(data_dir: Path) -> int:
     )
 
 
+@pytest.mark.timed
 def test_a_short_drill_finds_every_post_exactly_once(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/nothing\n")
     data_dir = tmp_path / "data"

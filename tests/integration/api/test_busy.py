@@ -16,7 +16,7 @@ from vestnik.domain.users import Role
 from vestnik.web import database
 
 STARTS = 8
-DEADLINE = 15.0
+DEADLINE = 45.0
 
 
 @pytest.fixture

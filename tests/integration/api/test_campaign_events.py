@@ -31,7 +31,7 @@ from vestnik.web.database import Database
 from vestnik.web.hub import ProgressHub
 from vestnik.web.state import read_state
 
-DEADLINE = 15.0
+DEADLINE = 45.0
 
 
 @dataclass
@@ -201,6 +201,7 @@ async def send_one(stage: Stage, campaign_id: CampaignId) -> None:
     )
 
 
+@pytest.mark.timed
 async def test_a_listener_gets_the_state_at_once_and_changes_within_a_second(
     follow: Follow, stage: Stage, campaign_id: CampaignId
 ) -> None:
@@ -273,6 +274,7 @@ async def test_a_deleted_campaign_is_told_and_ends_its_stream(
     await stream.end()
 
 
+@pytest.mark.timed
 async def test_fifty_listeners_cost_one_read_and_none_costs_nothing(
     address: str, follow: Follow, reads: Reads, campaign_id: CampaignId, token: str, hub: ProgressHub
 ) -> None:
@@ -332,6 +334,7 @@ async def test_a_quiet_stream_is_kept_alive_until_its_token_is_revoked(
     await reading
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("change", ["users SET is_active = false", "api_tokens SET expires_at = now()"])
 async def test_who_may_not_listen_any_more_hears_nothing_after_two_seconds(
     follow: Follow, stage: Stage, campaign_id: CampaignId, admissions: Admissions, change: str
@@ -395,6 +398,7 @@ async def test_head_of_a_stream_ends_after_the_headers(
     await wait_until(lambda: not hub._watchers)
 
 
+@pytest.mark.timed
 async def test_stopping_the_server_ends_the_streams_at_once(
     follow: Follow, campaign_id: CampaignId, stop: asyncio.Event
 ) -> None:

@@ -288,6 +288,7 @@ class TestEdits:
         check_problem(answer, 422, "INVALID_INPUT", "If-Match")
 
 
+@pytest.mark.timed
 async def test_a_database_that_is_away_is_a_503_and_the_repeat_succeeds_once(
     client: httpx.AsyncClient, app: FastAPI, stage: Stage
 ) -> None:

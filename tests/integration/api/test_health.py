@@ -21,7 +21,7 @@ from vestnik.db.schema import require_current_schema
 from vestnik.db.secrets import KeyRing
 from vestnik.domain.errors import ConfigurationError, DatabaseUnavailableError, VestnikError
 
-DEADLINE = 20
+DEADLINE = 60
 NOWHERE = URL.create("postgresql+psycopg", host="127.0.0.1", port=1, database="none")
 """Health asks only what the test answers, never the database."""
 

@@ -27,6 +27,7 @@ async def _take_long(session: AsyncSession) -> str:
     return "done"
 
 
+@pytest.mark.timed
 async def test_long_work_is_given_up_soon_after_the_database_falls_silent(database_url: URL) -> None:
     async with DatabaseProxy(database_url).serve() as proxy:
         engine = make_engine(proxy.url, name="test")
@@ -60,6 +61,7 @@ async def test_a_statement_that_takes_long_is_waited_for_while_the_database_answ
         await engine.dispose()
 
 
+@pytest.mark.timed
 async def test_an_import_is_told_within_six_seconds_that_the_database_has_gone(
     client_as: ClientAs, stage: Stage, app: FastAPI, database_url: URL
 ) -> None:

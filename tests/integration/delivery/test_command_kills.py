@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.integration.delivery.rig import Rig
+from tests.integration.delivery.rig import PATIENCE, Rig
 from tests.support.sends import SECRET_KEY, Sender
 from vestnik.cli.child import SIMULATOR_VARIABLE
 from vestnik.delivery.failpoints import Failpoint
@@ -57,7 +57,7 @@ async def test_the_post_is_out_once_wherever_its_sender_dies(
 
     await rig.until(is_served)
     requested = await sender.request("@first_00001")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert await doomed.wait() != 0
     result = await sender.read(requested.ids[0])
     recorded = failpoint is Failpoint.AFTER_RECORD

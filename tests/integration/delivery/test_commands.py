@@ -84,6 +84,7 @@ class TestWithNothingElseToDo:
         assert (result.status, result.link) == (CommandStatus.DONE, None)
         assert [post.channel_id for post in rig.posts] == [1234567890]
 
+    @pytest.mark.timed
     async def test_several_channels_are_posted_to_in_order_at_the_accounts_pace(
         self, rig: Rig, sender: Sender, worker: RunningWorker
     ) -> None:
@@ -107,6 +108,7 @@ class TestWithNothingElseToDo:
 
 
 class TestBesideACampaign:
+    @pytest.mark.timed
     async def test_it_takes_the_next_slot_and_the_campaign_keeps_its_pace(
         self, rig: Rig, account_id: AccountId, channels: list[ChannelId]
     ) -> None:
@@ -134,6 +136,7 @@ class TestBesideACampaign:
         assert rig.most_in_a_second <= 40 * 1.05 + 1
         assert max(delays) < 0.3
 
+    @pytest.mark.timed
     async def test_a_full_account_serves_it_before_the_campaign(
         self, rig: Rig, channels: list[ChannelId]
     ) -> None:
@@ -222,6 +225,7 @@ class TestHolds:
         assert rig.send_calls == 3
         rig.check_each_once(2)
 
+    @pytest.mark.timed
     async def test_what_a_slow_account_cannot_start_in_time_never_starts(
         self, rig: Rig, channels: list[ChannelId]
     ) -> None:

@@ -107,6 +107,7 @@ async def test_connections_that_are_cut_again_and_again(rig: Rig, account_id: Ac
     assert max(rig.server.simulator.summarize().max_connections_per_account.values()) == 1
 
 
+@pytest.mark.timed
 async def test_slow_answers_do_not_slow_the_pace(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(40)
     simulator = rig.server.simulator

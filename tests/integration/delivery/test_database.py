@@ -38,6 +38,7 @@ async def set_read_only(rig: Rig, value: str) -> None:
     await rig.stage.engine.dispose()
 
 
+@pytest.mark.timed
 async def test_ended_connections_cost_no_post(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(60)
     campaign_id = await rig.stage.add_campaign(account_id, rate=40)
@@ -50,6 +51,7 @@ async def test_ended_connections_cost_no_post(rig: Rig, account_id: AccountId) -
     assert rig.most_in_a_second <= 43
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("how", ["cut", "stall"])
 async def test_a_database_that_is_away_stops_sending_until_it_is_back(
     rig: Rig, account_id: AccountId, how: str
@@ -73,6 +75,7 @@ async def test_a_database_that_is_away_stops_sending_until_it_is_back(
         await worker.stop()
 
 
+@pytest.mark.timed
 async def test_a_stop_while_the_database_is_silent_ends_in_time(
     rig: Rig, account_id: AccountId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +111,7 @@ async def test_a_database_that_only_reads_is_waited_for(rig: Rig, account_id: Ac
     rig.check_each_once(40)
 
 
+@pytest.mark.timed
 async def test_slow_round_trips_do_not_slow_the_pace(rig: Rig) -> None:
     await rig.stage.add_channels(40, "few")
     await rig.stage.add_channels(400, "many")

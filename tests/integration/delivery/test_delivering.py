@@ -11,6 +11,7 @@ from vestnik.domain.ids import AccountId
 from vestnik.simulator.faults import Fault, FaultKind
 
 
+@pytest.mark.timed
 async def test_every_channel_gets_one_post_at_the_campaigns_pace(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(40)
     await rig.start_worker()
@@ -24,6 +25,7 @@ async def test_every_channel_gets_one_post_at_the_campaigns_pace(rig: Rig, accou
     assert {(len(row.message_ids), row.claims, row.attempts) for row in rows} == {(1, 1, 0)}
 
 
+@pytest.mark.timed
 async def test_an_idle_worker_picks_a_start_up_at_once(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(5)
     campaign_id = await rig.stage.add_campaign(account_id, start=False)
@@ -39,6 +41,7 @@ async def test_an_idle_worker_picks_a_start_up_at_once(rig: Rig, account_id: Acc
     assert rig.arrivals[0] - committed < 0.3
 
 
+@pytest.mark.timed
 async def test_an_accounts_rate_binds_all_its_campaigns_in_proportion(rig: Rig) -> None:
     account_id = await rig.stage.add_account(rate=30)
     await rig.stage.add_channels(60)
@@ -54,6 +57,7 @@ async def test_an_accounts_rate_binds_all_its_campaigns_in_proportion(rig: Rig) 
     rig.check_pace(60 / 20 + 30 / 20, slack=0.05)
 
 
+@pytest.mark.timed
 async def test_a_campaign_that_is_stuck_does_not_hold_up_another(rig: Rig, account_id: AccountId) -> None:
     """All of the first one's posts fail for now and wait for their retry."""
     await rig.stage.add_channels(10, "stuck")
@@ -75,6 +79,7 @@ async def test_a_campaign_that_is_stuck_does_not_hold_up_another(rig: Rig, accou
     rig.check_each_once(50)
 
 
+@pytest.mark.timed
 async def test_accounts_deliver_side_by_side_each_at_its_own_rate(rig: Rig) -> None:
     await rig.stage.add_channels(30)
     campaigns = [await rig.stage.add_campaign(await rig.stage.add_account(rate=20)) for _ in range(4)]
@@ -86,6 +91,7 @@ async def test_accounts_deliver_side_by_side_each_at_its_own_rate(rig: Rig) -> N
         rig.check_pace(29 / 20, arrivals, slack=0.05)
 
 
+@pytest.mark.timed
 async def test_a_pause_is_followed_by_silence_and_a_resume_by_the_rest(
     rig: Rig, account_id: AccountId
 ) -> None:
@@ -108,6 +114,7 @@ async def test_a_pause_is_followed_by_silence_and_a_resume_by_the_rest(
     assert rig.most_in_a_second <= 43
 
 
+@pytest.mark.timed
 async def test_a_pause_takes_effect_within_a_second_without_notifications(
     rig: Rig, account_id: AccountId
 ) -> None:
@@ -139,6 +146,7 @@ async def test_a_cancelled_campaign_posts_nothing_more_and_leaves_nothing_queued
     assert await rig.stage.read_status(campaign_id) == "CANCELLED"
 
 
+@pytest.mark.timed
 async def test_corrected_content_is_posted_after_a_short_pause(rig: Rig, account_id: AccountId) -> None:
     """Paused, corrected and resumed in one moment: the worker never sees the pause."""
     await rig.stage.add_channels(40)
@@ -155,6 +163,7 @@ async def test_corrected_content_is_posted_after_a_short_pause(rig: Rig, account
     assert rig.count_posts("right") > 10
 
 
+@pytest.mark.timed
 async def test_another_rate_takes_effect_within_a_second(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(60)
     campaign_id = await rig.stage.add_campaign(account_id, rate=2)

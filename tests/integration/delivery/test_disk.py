@@ -15,6 +15,7 @@ END $$
 """
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("table", ["jobs", "account_leases"])
 async def test_a_full_disk_stops_sending_and_once_there_is_space_all_goes_out(
     rig: Rig, account_id: AccountId, table: str

@@ -2,12 +2,15 @@
 
 import time
 
+import pytest
+
 from tests.integration.delivery.rig import SEND, Rig
 from vestnik.domain.ids import AccountId
 from vestnik.simulator.channels import ChannelSpec, Right
 from vestnik.simulator.faults import Fault, FaultKind
 
 
+@pytest.mark.timed
 async def test_transient_errors_are_retried_with_growing_waits(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(5)
     rig.break_sending("WORKER_BUSY_TOO_LONG_RETRY", code=500, channel="first_00003", count=3)
@@ -190,6 +193,7 @@ async def test_three_bans_in_a_row_limit_the_account_and_two_do_not(rig: Rig, ac
     assert await rig.read_errors(campaign_id) == ["USER_BANNED_IN_CHANNEL"] * 5
 
 
+@pytest.mark.timed
 async def test_too_many_failures_pause_the_campaign(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(60)
     rig.break_sending("CHAT_SEND_PLAIN_FORBIDDEN", code=403, probability=0.5)

@@ -69,6 +69,7 @@ async def test_a_name_that_leads_to_a_channel_already_posted_to_gets_no_second_p
     rig.check_each_once(2)
 
 
+@pytest.mark.timed
 async def test_a_wait_for_look_ups_holds_nothing_else(rig: Rig, account_id: AccountId, member: str) -> None:
     simulator = rig.server.simulator
     await rig.stage.add_channels(30)

@@ -132,6 +132,7 @@ async def test_every_kind_of_file_goes_out_as_what_it_is(
     assert rig.server.simulator.summarize().uploaded_bytes == len(data)
 
 
+@pytest.mark.timed
 async def test_a_thousand_channels_get_a_picture_that_was_uploaded_once(rig: Rig, tmp_path: Path) -> None:
     account_id = await rig.stage.add_account(rate=200)
     await rig.stage.add_channels(1000)
@@ -139,7 +140,7 @@ async def test_a_thousand_channels_get_a_picture_that_was_uploaded_once(rig: Rig
     media = await add_media(rig.stage.engine, tmp_path, data)
     campaign_id = await add_campaign(rig, account_id, media, rate=200)
     await rig.start_worker(data_dir=tmp_path, call_timeout_seconds=5.0)
-    await rig.finish(campaign_id, patience=60)
+    await rig.finish(campaign_id)
     rig.check_each_once(1000)
     assert {post.media["sha256"] for post in rig.posts if post.media} == {hashlib.sha256(data).hexdigest()}
     summary = rig.server.simulator.summarize()
@@ -187,7 +188,7 @@ async def test_a_reference_that_runs_out_in_the_middle_is_renewed_once(
     for posts in (15, 40):
         await rig.wait_for_posts(posts)
         rig.server.simulator.expire_file_references()
-    await rig.finish(campaign_id, patience=30)
+    await rig.finish(campaign_id)
     rig.check_each_once(60)
     assert count_calls(rig, UPLOAD) == 3
     failed = await rig.stage.one("SELECT count(*) AS n FROM jobs WHERE attempts > 0")
@@ -331,6 +332,7 @@ async def test_uploads_that_telegram_slows_down_hold_no_posts(
     assert await rig.stage.execute("SELECT 1 FROM account_holds") == []
 
 
+@pytest.mark.timed
 async def test_a_slow_upload_does_not_disturb_the_pace_of_another_campaign(rig: Rig, tmp_path: Path) -> None:
     account_id = await rig.stage.add_account(rate=50)
     await rig.stage.add_channels(60)
@@ -340,7 +342,7 @@ async def test_a_slow_upload_does_not_disturb_the_pace_of_another_campaign(rig: 
     await rig.wait_for_posts(1)
     rig.set_faults(Fault(method=PART, kind=FaultKind.DELAY, delay=0.1))
     with_picture = await add_campaign(rig, account_id, media, rate=20)
-    await rig.finish(text, with_picture, patience=30)
+    await rig.finish(text, with_picture)
     rig.check_pace(59 / 20, [post.arrived_monotonic for post in rig.posts if post.text == "Text"], slack=0.05)
     lease = await rig.stage.one("SELECT epoch FROM account_leases WHERE account_id = :id", id=account_id)
     assert lease.epoch == 1, "never lost"

@@ -37,6 +37,7 @@ async def test_of_two_workers_one_sends(rig: Rig, account_id: AccountId) -> None
     assert rig.server.simulator.summarize().max_connections_per_account[str(account_id)] == 1
 
 
+@pytest.mark.timed
 async def test_a_stopped_worker_hands_over_within_a_second(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(80)
     await rig.start_worker()
@@ -58,6 +59,7 @@ async def test_a_stopped_worker_hands_over_within_a_second(rig: Rig, account_id:
     assert rig.server.simulator.summarize().max_connections_per_account[str(account_id)] == 1
 
 
+@pytest.mark.timed
 async def test_a_dead_workers_accounts_are_taken_over_when_its_lease_ends(
     rig: Rig, account_id: AccountId
 ) -> None:
@@ -75,6 +77,7 @@ async def test_a_dead_workers_accounts_are_taken_over_when_its_lease_ends(
     assert rig.most_in_a_second <= 43
 
 
+@pytest.mark.timed
 async def test_a_dead_workers_account_is_asked_for_when_its_lease_ends_and_not_at_a_poll(
     rig: Rig, account_id: AccountId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +123,7 @@ async def test_two_workers_share_what_a_dead_one_leaves(rig: Rig) -> None:
     assert max(counts.values()) <= fair_share
 
 
+@pytest.mark.timed
 async def test_a_stop_does_not_wait_for_the_new_start_of_a_crashed_lane(
     rig: Rig, account_id: AccountId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +159,7 @@ async def test_a_stopped_worker_leaves_nothing_behind(rig: Rig, account_id: Acco
     assert left == []
 
 
+@pytest.mark.timed
 async def test_a_stop_does_not_wait_for_answers_that_do_not_come(rig: Rig, account_id: AccountId) -> None:
     await rig.stage.add_channels(20)
     simulator = rig.server.simulator
@@ -231,6 +236,7 @@ async def test_a_worker_whose_machine_was_suspended_asks_for_its_lease_first(
     assert before - 1 <= of_before.n <= before
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("rate", [2, 40])
 async def test_a_restart_is_no_burst(rig: Rig, rate: int) -> None:
     account_id = await rig.stage.add_account(rate=rate)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.delivery.rig import Rig
+from tests.integration.delivery.rig import PATIENCE, Rig
 from vestnik.cli.child import HOLDER_VARIABLE, SIMULATOR_VARIABLE
 from vestnik.delivery.failpoints import Failpoint
 from vestnik.domain.ids import AccountId
@@ -59,13 +59,14 @@ async def read_holder(rig: Rig, account_id: AccountId) -> str | None:
     return rows[0].holder if rows else None
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("failpoint", [Failpoint.AFTER_CLAIM, Failpoint.AFTER_SEND, Failpoint.BEFORE_RECORD])
 async def test_every_post_is_out_once_wherever_its_sender_dies(
     rig: Rig, account_id: AccountId, failpoint: Failpoint
 ) -> None:
     await rig.stage.add_channels(30)
     campaign_id = await rig.stage.add_campaign(account_id, rate=40)
-    async with run_process(rig, VESTNIK_FAILPOINTS=f"{failpoint}:3") as doomed, asyncio.timeout(30):
+    async with run_process(rig, VESTNIK_FAILPOINTS=f"{failpoint}:3") as doomed, asyncio.timeout(PATIENCE):
         assert await doomed.wait() != 0
     assert await rig.stage.read_status(campaign_id) == "RUNNING"
     await rig.start_worker()
@@ -75,6 +76,7 @@ async def test_every_post_is_out_once_wherever_its_sender_dies(
     assert rig.most_in_a_second <= 43
 
 
+@pytest.mark.timed
 @pytest.mark.skipif(not hasattr(os, "posix_spawn"), reason="CLOCK_REALTIME is a clock of POSIX")
 async def test_hosts_whose_clocks_are_hours_apart_keep_the_rate_and_post_nothing_twice(
     rig: Rig, account_id: AccountId, tmp_path: Path
@@ -90,7 +92,7 @@ async def test_hosts_whose_clocks_are_hours_apart_keep_the_rate_and_post_nothing
             rows = await rig.stage.execute("SELECT holder FROM workers")
             return {row.holder for row in rows} == {"ahead", "behind"}
 
-        await rig.until(are_both_there, patience=30)
+        await rig.until(are_both_there, patience=PATIENCE)
         campaign_id = await rig.stage.add_campaign(account_id, rate=40)
         await rig.wait_for_posts(30)
         holder = await read_holder(rig, account_id)

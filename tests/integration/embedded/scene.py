@@ -17,7 +17,7 @@ from vestnik.db.embedded import EmbeddedPostgres, is_running
 from vestnik.db.embedded.layout import Layout
 from vestnik.db.embedded.state import GuardState, Phase, read_state
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 _CLIENT = """
 import sys

@@ -171,6 +171,7 @@ def test_a_server_that_lost_its_guard_is_replaced(scene: Scene):
         assert ask(server.dsn) == 1
 
 
+@pytest.mark.timed
 def test_a_command_that_cannot_wait_any_longer_quotes_the_log(scene: Scene):
     from vestnik.domain.errors import DatabaseUnavailableError
 

@@ -57,6 +57,7 @@ def test_durability_is_on_unless_a_test_switches_it_off(scene: Scene):
         assert [ask(server.dsn, f"SHOW {name}") for name in ("fsync", "synchronous_commit")] == ["on", "on"]
 
 
+@pytest.mark.timed
 def test_a_second_command_joins_the_same_server_at_once(scene: Scene):
     with scene.open() as first:
         pid = scene.state().server_pid
@@ -84,6 +85,7 @@ def test_leaving_with_stop_on_exit_returns_when_all_is_gone(scene: Scene):
     wait_until(lambda: not scene.find_processes(), "no process", 0.5)
 
 
+@pytest.mark.timed
 def test_leaving_with_stop_on_exit_keeps_the_server_for_others(scene: Scene):
     other = scene.start_client("hurry")
     dsn = other.read_line()

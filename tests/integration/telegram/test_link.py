@@ -18,7 +18,7 @@ from vestnik.telegram.link import Connection
 from vestnik.telegram.sessions import ParsedSession, SessionLayout
 from vestnik.telegram.transport import TelethonTransport
 
-DEADLINE = 5
+DEADLINE = 30
 """How long anything here may take; it only shows when a test fails."""
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -79,7 +79,7 @@ async def test_what_was_handed_over_stays_here_once_the_right_to_speak_has_ended
 
 
 async def test_silence_ends_the_whole_connection(server, make_transport, channel):
-    transport = make_transport(call_timeout=0.2)
+    transport = make_transport(call_timeout=1)
     await transport.connect()
     target = await transport.resolve(channel)
     set_fault(server, FaultKind.SILENCE)
@@ -94,7 +94,7 @@ async def test_silence_ends_the_whole_connection(server, make_transport, channel
 
 @pytest.mark.parametrize("kind", [FaultKind.SILENCE, FaultKind.SILENCE_AFTER])
 async def test_a_timed_out_send_is_settled_by_its_random_id(server, make_transport, channel, kind):
-    transport = make_transport(call_timeout=0.2)
+    transport = make_transport(call_timeout=1)
     await transport.connect()
     target = await transport.resolve(channel)
     set_fault(server, kind, count=1)
@@ -213,7 +213,7 @@ async def test_a_silent_death_of_the_connection_is_noticed_by_a_ping(
 ):
     monkeypatch.setattr(link, "PING_EVERY", timedelta(0))
     monkeypatch.setitem(SERVICE_MESSAGES, PingRequest, lambda message: None)
-    transport = make_transport(call_timeout=0.3)
+    transport = make_transport(call_timeout=1)
     await transport.connect()
     server.simulator.options = Options(latency=0.1)
     target = await transport.resolve(channel)

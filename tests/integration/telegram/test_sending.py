@@ -47,6 +47,7 @@ async def test_nothing_is_asked_that_the_engine_did_not_ask_for(server, transpor
     )
 
 
+@pytest.mark.timed
 async def test_sends_do_not_wait_for_each_other(server, transport, channel):
     target = await transport.resolve(channel)
     server.simulator.options = Options(latency=0.3)
@@ -68,6 +69,7 @@ async def test_a_repeated_random_id_gets_the_original_message(server, transport,
     assert len(server.simulator.posts) == 1
 
 
+@pytest.mark.timed
 async def test_a_duplicate_is_reported_at_once_and_found_in_the_history(server, transport, channel):
     server.simulator.options = Options(random_id=RandomIdAnswer.DUPLICATE)
     since = datetime.now(UTC)
@@ -107,6 +109,7 @@ async def test_a_message_is_found_beyond_the_first_page_of_the_history(transport
     assert await transport.find_message(target.peer, Content(text="Nothing"), since) is None
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     ("code", "name", "error_class", "definite"),
     [

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
+import pytest
+
 from vestnik.db.leases import Lease
 from vestnik.db.ledger import Ledger
 from vestnik.delivery.clock import read_clock
@@ -61,6 +63,7 @@ async def test_a_lease_is_valid_while_it_is_renewed_and_not_a_moment_longer() ->
     assert read_clock() - begun >= 0.3
 
 
+@pytest.mark.timed
 async def test_a_lease_that_cannot_be_renewed_ends_by_its_own_deadline() -> None:
     ledger = FakeLedger()
     keeper = make_keeper(ledger)
