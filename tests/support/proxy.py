@@ -34,13 +34,13 @@ class DatabaseProxy:
         return await asyncio.open_connection(host, port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._refusing:
-            writer.transport.abort()
-            return
-        server_reader, server_writer = await self._open()
-        pair = {writer, server_writer}
-        self._writers |= pair
+        pair = {writer}
         try:
+            if self._refusing:
+                return
+            server_reader, server_writer = await self._open()
+            pair.add(server_writer)
+            self._writers |= pair
             async with asyncio.TaskGroup() as group:
                 for source, sink in ((reader, server_writer), (server_reader, writer)):
                     queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -95,6 +95,7 @@ class DatabaseProxy:
             yield self
         finally:
             listener.close()
+            self._refusing = True  # whoever was being accepted
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

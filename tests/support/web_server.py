@@ -32,12 +32,14 @@ async def serve_web() -> AsyncIterator[WebServer]:
     found = WebServer()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        found.requests.append(head)
-        path = head.split(" ")[1]
-        writer.write(found.answers.get(path, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
-        await writer.drain()
-        writer.close()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            found.requests.append(head)
+            path = head.split(" ")[1]
+            writer.write(found.answers.get(path, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
+            await writer.drain()
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     found.port = server.sockets[0].getsockname()[1]
