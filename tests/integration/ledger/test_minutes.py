@@ -7,7 +7,8 @@ import pytest
 
 from tests.integration.ledger.conftest import Scene
 from tests.support.stage import make_result
-from vestnik.db.engine import open_session
+from vestnik.db.engine import make_engine, open_session
+from vestnik.db.ledger import Ledger
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.outcomes import judge_success
 from vestnik.domain.states import JobStatus
@@ -107,9 +108,29 @@ async def test_an_update_that_straddles_two_minutes_counts_each_post_once(scene:
     assert [sent for _, sent in await _read(scene)] == [5]
 
 
+async def test_a_minute_that_begins_while_results_are_recorded_counts_each_post_once(scene: Scene) -> None:
+    await scene.stage.execute("CREATE SCHEMA hurried")
+    await scene.stage.execute("CREATE SEQUENCE hurried.looks")
+    await scene.stage.execute(  # a clock that goes on by 7 s each time that somebody looks at it
+        "CREATE FUNCTION hurried.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql AS"
+        " $$SELECT pg_catalog.date_trunc('minute', pg_catalog.clock_timestamp())"
+        " + make_interval(secs => 7 * nextval('hurried.looks'))$$"
+    )
+    jobs = await scene.claim(40)
+    url = scene.stage.engine.url.update_query_dict({"options": "-csearch_path=hurried,pg_catalog"})
+    engine = make_engine(url, name="test")
+    try:
+        for number, job in enumerate(jobs, start=1):
+            await Ledger(engine).record([judge_success(job, (1,))])
+            row = await scene.stage.one("SELECT minute_sent, previous_minute_sent FROM campaign_progress")
+            assert row.minute_sent + row.previous_minute_sent <= number
+    finally:
+        await engine.dispose()
+
+
 async def test_two_senders_at_once_are_counted_together(scene: Scene) -> None:
     await _wait_for_room_in_the_minute(scene)
-    jobs = await scene.claim(10)
+    jobs = await scene.claim(40)
     await scene.stage.ledger.record([judge_success(job, (1,)) for job in jobs[:2]])
     await _age(scene, 1)
     await asyncio.gather(

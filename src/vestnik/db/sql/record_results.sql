@@ -56,8 +56,9 @@ WITH result AS MATERIALIZED (
     FROM decided GROUP BY campaign_id
 ), counter AS MATERIALIZED (
     -- Locked first, and all counters taken from here: an UPDATE checks constraints on the row of its snapshot before
-    -- it notices that another transaction has changed that row meanwhile.
-    SELECT p.* FROM public.campaign_progress p
+    -- it notices that another transaction has changed that row meanwhile. The clock is read once, because all that
+    -- is counted by the minute has to be in the same one.
+    SELECT p.*, date_trunc('minute', clock_timestamp()) AS this_minute FROM public.campaign_progress p
     WHERE p.campaign_id IN (SELECT campaign_id FROM delta)
     ORDER BY p.campaign_id
     FOR NO KEY UPDATE
@@ -66,10 +67,9 @@ WITH result AS MATERIALIZED (
     SET total = x.total, queued = x.queued + d.queued, sending = x.sending - d.left_sending, sent = x.sent + d.sent,
         failed = x.failed + d.failed, cancelled = x.cancelled + d.cancelled, version = x.version + 1,
         updated_at = clock_timestamp(),
-        minute_started_at = date_trunc('minute', clock_timestamp()),
-        minute_sent = d.sent + CASE WHEN x.minute_started_at = date_trunc('minute', clock_timestamp())
-            THEN x.minute_sent ELSE 0 END,
-        previous_minute_sent = CASE date_trunc('minute', clock_timestamp()) - x.minute_started_at
+        minute_started_at = x.this_minute,
+        minute_sent = d.sent + CASE WHEN x.minute_started_at = x.this_minute THEN x.minute_sent ELSE 0 END,
+        previous_minute_sent = CASE x.this_minute - x.minute_started_at
             WHEN interval '0' THEN x.previous_minute_sent WHEN interval '1 minute' THEN x.minute_sent ELSE 0 END
     FROM delta d JOIN counter x ON x.campaign_id = d.campaign_id
     WHERE p.campaign_id = d.campaign_id
