@@ -33,7 +33,7 @@ from vestnik.settings import Settings
 from vestnik.worker import LANE_CRASHED
 from vestnik.worker.deletions import run_deletions
 from vestnik.worker.retention import run_retention
-from vestnik.worker.scheduler import run_scheduler
+from vestnik.worker.scheduler import run_cancels, run_scheduler
 
 log = structlog.get_logger()
 
@@ -235,6 +235,7 @@ async def run_worker(
         background = [
             asyncio.create_task(listener.run()),
             asyncio.create_task(run_scheduler(engine)),
+            asyncio.create_task(run_cancels(engine)),
             asyncio.create_task(run_deletions(engine)),
             asyncio.create_task(run_retention(engine, timedelta(days=settings.job_retention_days))),
         ]

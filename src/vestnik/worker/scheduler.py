@@ -22,11 +22,20 @@ CANCEL_PAUSE = 0.05
 
 
 async def run_scheduler(engine: AsyncEngine) -> None:
-    """Start campaigns whose time has come and end what was cancelled, until cancelled itself."""
+    """Start campaigns whose time has come, until cancelled."""
     while True:
         try:
             while await _start_next(engine):
                 pass
+        except DatabaseUnavailableError as exc:
+            log.debug("scheduler.database_away", reason=exc.message)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def run_cancels(engine: AsyncEngine) -> None:
+    """End what was cancelled, beside the starts, which a large cancel must not hold up; until cancelled itself."""
+    while True:
+        try:
             await _finish_cancels(engine)
         except DatabaseUnavailableError as exc:
             log.debug("scheduler.database_away", reason=exc.message)
