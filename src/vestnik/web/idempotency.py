@@ -111,7 +111,9 @@ class Act:
 
     async def _digest(self) -> bytes:
         request = self._request
-        head = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        # The same bytes are another list as a table than as text, and other names in another character set.
+        kind = request.headers.get("content-type", "").lower()
+        head = f"{request.method} {request.url.path}?{request.url.query}\n{kind}\n".encode()
         return hashlib.sha256(head + await request.body()).digest()
 
 

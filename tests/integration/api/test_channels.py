@@ -337,3 +337,18 @@ async def test_viewers_look_and_change_nothing(client_as: ClientAs, operator: ht
         await viewer.post("/api/batches", json={"name": "A"}),
     ):
         assert answer.status_code == 403
+
+
+async def test_a_list_repeated_as_another_kind_of_list_is_another_request(
+    operator: httpx.AsyncClient,
+) -> None:
+    async def send(kind: str) -> int:
+        headers = {"Idempotency-Key": "k1", "Content-Type": kind}
+        answer = await operator.post(
+            "/api/channels/import", content=b"username\nalpha_news\n", headers=headers
+        )
+        return answer.status_code
+
+    assert await send("text/csv") == 200
+    assert await send("text/csv") == 200
+    assert await send("text/plain") == 422
