@@ -4,26 +4,29 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 from tests.integration.delivery.rig import Rig
 from vestnik.domain.ids import AccountId
 from vestnik.simulator.server import serve
-
-CRASHES = {"lane.crashed"}
+from vestnik.worker import LANE_CRASHED
 
 
 @pytest.fixture
 async def rig(engine: AsyncEngine) -> AsyncIterator[Rig]:
-    with capture_logs() as logs:
+    with capture_logs(processors=[format_exc_info]) as logs:
         async with serve() as server:
             rig = Rig(engine, server)
             try:
                 yield rig
             finally:
                 await rig.close()
-                print(*logs, sep="\n")  # noqa: T201 - pytest shows it if the test fails
-    assert rig.may_crash or [entry for entry in logs if entry["event"] in CRASHES] == []
+                # pytest shows it if the test fails; a dictionary would show a traceback in one line
+                tracebacks = [entry.pop("exception") for entry in logs if "exception" in entry]
+                print(*logs, *tracebacks, sep="\n")  # noqa: T201
+    crashes = [entry for entry in logs if entry["event"] == LANE_CRASHED]
+    assert rig.may_crash or not crashes, "\n".join(tracebacks)
 
 
 @pytest.fixture
