@@ -249,24 +249,26 @@ class Dispatcher:
         )
         if plan.order:
             self.claims += 1
-            self._claim = group.create_task(self._claim_slots(plan, now))
+            self._claim = group.create_task(self._claim_slots(plan, self._list_wanted(plan, now), now))
             return far
         resting = [campaign.dry_until for campaign in self._book.values() if campaign.dry_until > now]
         first = [] if plan.first_slot is None else [plan.first_slot - lead]
         self._claim_at = min([far, *first, *resting])
         return self._claim_at
 
-    async def _claim_slots(self, plan: Plan, now: float) -> None:
-        counts = Counter(plan.order)
-        wanted = [
+    def _list_wanted(self, plan: Plan, now: float) -> list[CampaignClaim]:
+        return [
             CampaignClaim(
                 campaign_id=campaign_id,
                 count=count,
                 cursor=self._book[campaign_id].cursor,
                 next_slot_in=_until(plan.next_slots[campaign_id], now),
             )
-            for campaign_id, count in counts.items()
+            for campaign_id, count in Counter(plan.order).items()
         ]
+
+    async def _claim_slots(self, plan: Plan, wanted: list[CampaignClaim], now: float) -> None:
+        """Campaigns may end at any turn of the event loop, the one before this begins included."""
         try:
             jobs = await self._ledger.claim(self._lease, wanted, _until(plan.account_next_slot, now))
         except DatabaseUnavailableError as exc:
@@ -277,14 +279,14 @@ class Dispatcher:
         answered_at = read_clock()
         self._note_round_trip(min(answered_at - now, 2.0))
         self._failpoints.hit(Failpoint.AFTER_CLAIM)
-        self._queue_up(plan, counts, jobs, answered_at)
+        self._queue_up(plan, jobs, answered_at)
         self.kick()
 
     def _note_round_trip(self, seconds: float) -> None:
         """Rises at once and falls slowly: with a far database the first claims of a lane would come late."""
         self._round_trip = max(seconds, self._round_trip + 0.2 * (seconds - self._round_trip))
 
-    def _queue_up(self, plan: Plan, counts: Counter[CampaignId], jobs: list[ClaimedJob], now: float) -> None:
+    def _queue_up(self, plan: Plan, jobs: list[ClaimedJob], now: float) -> None:
         """Append claimed jobs in the order of their slots; what may not go any more goes back at once."""
         by_campaign: dict[CampaignId, list[ClaimedJob]] = defaultdict(list)
         for job in jobs:
@@ -293,7 +295,7 @@ class Dispatcher:
             else:
                 self._give_back(job)
         ready: dict[CampaignId, deque[ReadyJob]] = defaultdict(deque)
-        for campaign_id, count in counts.items():
+        for campaign_id, count in Counter(plan.order).items():
             if (campaign := self._book.get(campaign_id)) is not None:
                 campaign.note_claim(count, by_campaign[campaign_id], now)
                 ready[campaign_id].extend(self._make_ready(campaign, by_campaign[campaign_id]))
