@@ -73,7 +73,7 @@ async def open_address(url: str) -> AsyncIterator[FetchedFile]:
                 _check_answer(answer)
                 yield FetchedFile(chunks=_read(answer, deadline), name=_find_name(url))
                 return
-            url = urljoin(url, answer.headers.get("Location", ""))
+            url = _follow(url, answer.headers.get("Location", ""))
         finally:
             await asyncio.to_thread(connection.close)
     raise FetchError(
@@ -111,6 +111,13 @@ def _ask(url: str, deadline: float) -> tuple[http.client.HTTPConnection, http.cl
     except FetchError:
         connection.close()
         raise
+
+
+def _follow(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as exc:  # brackets that hold no IPv6 address, for one
+        raise FetchError("a redirect leads to what is no address", is_final=True) from exc
 
 
 def _encode_host(host: str) -> str:

@@ -135,6 +135,12 @@ class TestAddresses:
             with pytest.raises(FetchError, match="redirect led there"):
                 await read_all(web.put("/d", b"", status="307 Moved", Location=location))
 
+    @pytest.mark.parametrize("location", ["http://[x", "//a]b/"])
+    async def test_a_redirect_that_is_no_address_is_final(self, web: WebServer, location: str) -> None:
+        with pytest.raises(FetchError, match="no address") as caught:
+            await read_all(web.put("/a", b"", status="302 Found", Location=location))
+        assert caught.value.is_final
+
     async def test_a_circle_of_redirects_ends(self, web: WebServer) -> None:
         with pytest.raises(FetchError, match="more than 3 times"):
             await read_all(web.put("/a", b"", status="302 Found", Location="/a"))
