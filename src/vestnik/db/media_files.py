@@ -123,13 +123,16 @@ class LocalStagedFile:
         self.size += len(data)
 
     async def inspect(self, look: Callable[[BinaryIO], Found]) -> Found:
-        """What `look` makes of the file, in a thread."""
+        """What `look` makes of the file, in a thread. Raises MediaStoreError."""
 
         def run() -> Found:
-            with self._path.open("rb") as file:
-                return look(file)
+            try:
+                self._file.flush()
+                with self._path.open("rb") as file:
+                    return look(file)
+            except OSError as exc:
+                raise _unusable(self._path.parent, exc) from exc
 
-        await asyncio.to_thread(self._file.flush)
         return await asyncio.to_thread(run)
 
     async def keep(self) -> None:

@@ -34,7 +34,10 @@ class StagedFile(Protocol):
         ...
 
     async def inspect(self, look: Callable[[BinaryIO], Found]) -> Found:
-        """What `look` makes of the file, in a thread: it may read and seek, and is closed afterwards."""
+        """What `look` makes of the file, in a thread: it may read and seek, and is closed afterwards.
+
+        Raises MediaStoreError when the disk is full.
+        """
         ...
 
     async def keep(self) -> None:

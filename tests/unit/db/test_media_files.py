@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from vestnik.db.media_files import LocalMediaStore
 from vestnik.domain.errors import MediaMissingError, MediaStoreError
 
 DATA = os.urandom(3 * 1024 * 1024 + 17)
+FULL = Path("/dev/full")
 DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
@@ -103,6 +105,20 @@ async def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(MediaStoreError, match="media cannot be kept"):
         async with LocalMediaStore(tmp_path).stage(as_chunks(DATA), limit=len(DATA)):
             pass
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+async def test_a_disk_that_is_full_is_told_where_the_last_bytes_of_a_file_are_written(
+    store: LocalMediaStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_full(**_: object) -> tuple[int, str]:
+        return os.open(FULL, os.O_RDWR), str(tmp_path / "staged")
+
+    monkeypatch.setattr(tempfile, "mkstemp", make_full)
+    async with store.stage(as_chunks(b"small enough for a buffer"), limit=100) as staged:
+        assert staged is not None
+        with pytest.raises(MediaStoreError, match="No space left"):
+            await staged.inspect(lambda file: file.read())
 
 
 async def test_what_dead_processes_left_behind_is_swept_away(store: LocalMediaStore, tmp_path: Path) -> None:
