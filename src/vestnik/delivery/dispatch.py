@@ -308,6 +308,9 @@ class Dispatcher:
     def _make_ready(self, campaign: LaneCampaign, jobs: list[ClaimedJob]) -> Iterator[ReadyJob]:
         """Render their posts; a job whose post cannot be ends here, alone and without taking a slot."""
         for job in jobs:
+            if not campaign.has_files:  # corrected while the claim was under way
+                self._give_back(job)
+                continue
             try:
                 content = campaign.content.render(job.values)
             except InvalidInputError as exc:
