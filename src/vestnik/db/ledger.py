@@ -154,12 +154,14 @@ class Ledger(LeaseLedger, PeerLedger):
             ),
         )
 
-    async def read_content(self, campaign_id: CampaignId) -> FrozenContent:
-        """What a campaign posts. Raises InvalidInputError for what another version or hand has stored."""
+    async def read_content(self, campaign_id: CampaignId) -> FrozenContent | None:
+        """What a campaign posts, None of one that is gone.
+
+        Raises InvalidInputError for what another version or hand has stored.
+        """
         async with self.connection() as connection:
             frozen = await connection.scalar(select(Campaign.content).where(Campaign.id == campaign_id))
-        assert frozen is not None
-        return frozen_from_json(frozen)
+        return None if frozen is None else frozen_from_json(frozen)
 
     async def claim(
         self, lease: Lease, wanted: Sequence[CampaignClaim], account_next_slot_in: timedelta

@@ -267,7 +267,7 @@ class Lane:
     async def _read_contents(self, state: LaneState) -> dict[CampaignId, FrozenContent | None]:
         """What new campaigns post, and those that a person changed: paused, corrected and resumed, perhaps.
 
-        None stands for what cannot be read; such a campaign is paused.
+        None stands for what cannot be read: such a campaign is paused, or was deleted in this moment.
         """
         return {
             item.campaign_id: await self._read_content(item.campaign_id)

@@ -6,8 +6,10 @@ import time
 import pytest
 
 from tests.integration.delivery.rig import Rig
+from vestnik.content import FrozenContent
 from vestnik.db import transitions
-from vestnik.domain.ids import AccountId
+from vestnik.db.ledger import Ledger
+from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.simulator.faults import Fault, FaultKind
 
 
@@ -161,6 +163,27 @@ async def test_corrected_content_is_posted_after_a_short_pause(rig: Rig, account
     late = [post for post in rig.posts if post.text == "wrong" and post.arrived_monotonic > corrected + 1.2]
     assert late == []
     assert rig.count_posts("right") > 10
+
+
+async def test_a_campaign_may_be_deleted_between_two_statements_of_a_look_at_the_database(
+    rig: Rig, account_id: AccountId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was frozen there goes on with what it read hours ago."""
+    await rig.stage.add_channels(5)
+    deleted = await rig.stage.add_campaign(account_id, words="Deleted")
+    campaign_id = await rig.stage.add_campaign(account_id, rate=40, words="Kept")
+    read_content = Ledger.read_content
+
+    async def read_late(ledger: Ledger, key: CampaignId) -> FrozenContent | None:
+        if key == deleted:
+            await rig.stage.execute("DELETE FROM jobs WHERE campaign_id = :id", id=key)
+            await rig.stage.execute("DELETE FROM campaigns WHERE id = :id", id=key)
+        return await read_content(ledger, key)
+
+    monkeypatch.setattr(Ledger, "read_content", read_late)
+    await rig.start_worker()
+    await rig.finish(campaign_id)
+    assert (rig.count_posts("Kept"), rig.count_posts("Deleted")) == (5, 0)
 
 
 @pytest.mark.timed
