@@ -69,7 +69,11 @@ def read_next_offset(page: TLObject) -> tuple[datetime, int, TLObject] | None:
     None if no dialog of the page has a message. A pinned dialog stands out of order, so not the last message but
     the last dialog counts (Telethon 1.45.0, client/dialogs.py).
     """
-    messages = {(_peer_key(message.peer_id), message.id): message for message in page.messages}
+    messages = {
+        (_peer_key(message.peer_id), message.id): message
+        for message in page.messages
+        if message.peer_id is not None  # https://core.telegram.org/constructor/messageEmpty
+    }
     for dialog in reversed(page.dialogs):
         message = messages.get((_peer_key(dialog.peer), dialog.top_message))
         if isinstance(dialog, Dialog) and message is not None and getattr(message, "date", None):

@@ -205,6 +205,19 @@ def test_a_page_without_messages_has_no_next_one():
     assert read_next_offset(make_page(dialogs=[dialog(types.PeerChannel(1), 10)])) is None
 
 
+def test_a_message_that_is_not_there_any_more_stands_for_no_dialog():
+    gone, there = types.PeerChannel(1), types.PeerChannel(2)
+    page = make_page(
+        dialogs=[dialog(there, 10), dialog(gone, 10)],
+        messages=[message(there, 10, 1), types.MessageEmpty(id=10, peer_id=None)],
+        chats=[channel(1), channel(2)],
+    )
+    offset = read_next_offset(page)
+    assert offset is not None
+    assert isinstance(offset[2], types.InputPeerChannel)
+    assert offset[2].channel_id == 2
+
+
 def test_a_page_that_repeats_earlier_dialogs_brings_nothing_new():
     seen: set[tuple[str, int]] = set()
     page = make_page(dialogs=[dialog(types.PeerChannel(1), 10), dialog(types.PeerUser(1), 11)])
