@@ -183,7 +183,7 @@ class Page:
         return [
             node
             for node in self.root.find_all("form")
-            if not action or urlsplit(node.get("action")).path == action
+            if not action or urlsplit(node.get("action")).path == urlsplit(action).path
         ]
 
     def offers(self, action: str) -> bool:

@@ -79,7 +79,7 @@ async def _show_batch(visitor: Visitor, batch_id: BatchId, form: Form, status: i
             # Only one of the page's forms has the name in it.
             "form": form
             if form.flag("name")
-            else Form.start(name=detail.batch.name).with_problems(**form.problems),
+            else Form(values={**form.values, "name": [detail.batch.name]}, problems=form.problems),
             "page": await _read_channels(visitor, session, batch_id),
             "reach": await batch_views.list_reach(session, batch_id),
             "campaigns": await batch_views.list_campaigns_of(session, batch_id, limit=SHOWN_CAMPAIGNS),
@@ -89,9 +89,16 @@ async def _show_batch(visitor: Visitor, batch_id: BatchId, form: Form, status: i
         "batches/detail.html",
         status=status,
         search=read_search(visitor.request) or "",
-        cursor=visitor.request.query_params.get("cursor", ""),
+        place=_read_place(visitor),
         **await visitor.read(read),
     )
+
+
+def _read_place(visitor: Visitor) -> str:
+    """The part of the list that is looked at, as an address has it; forms of the list are sent with it."""
+    asked = visitor.request.query_params
+    where = {name: asked[name] for name in ("search", "cursor") if asked.get(name)}
+    return f"?{urlencode(where)}" if where else ""
 
 
 async def _read_channels(visitor: Visitor, session: AsyncSession, batch_id: BatchId) -> Page[ChannelView]:
@@ -136,8 +143,7 @@ async def remove_channels(visitor: Visiting, batch_id: UUID, form: Submitted) ->
 
     async def remove(session: AsyncSession) -> str:
         await batches.remove_channels(session, visitor.actor, BatchId(batch_id), read_chosen(form))
-        where = {name: form.text(name) for name in ("search", "cursor") if form.text(name)}
-        return f"/batches/{batch_id}" + (f"?{urlencode(where)}" if where else "")
+        return f"/batches/{batch_id}{_read_place(visitor)}"
 
     async def again(corrected: Form, status: int) -> Response:
         return await _show_batch(visitor, BatchId(batch_id), corrected, status)

@@ -192,6 +192,27 @@ async def test_taking_nothing_out_is_refused(browser_as: BrowserAs, stage: Stage
     assert len(await read_members(stage, "first")) == 60
 
 
+async def test_a_refusal_shows_the_part_of_the_batch_that_was_looked_at(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    channels = await stage.add_channels(120)
+    browser, path = await browser_as(Role.OPERATOR), f"/batches/{await find_batch(stage, 'first')}"
+    page = await browser.get((await browser.get(path)).links["Further"])
+    (form,) = page.forms(f"{path}/remove")
+    refused = await browser.post(form.get("action"))
+    assert refused.status == 422
+    assert [row[1] for row in refused.rows] == [row[1] for row in page.rows]
+    page = await browser.submit(
+        refused.forms(f"{path}/remove")[0].get("action"), channel_ids=str(channels[60])
+    )
+    assert page.rows[0][1] == "@first_00051"
+    page = await browser.get(f"{path}?search=_00011")
+    (form,) = page.forms(f"{path}/remove")
+    refused = await browser.post(form.get("action"))
+    assert (refused.status, [row[1] for row in refused.rows]) == (422, ["@first_00011"])
+    assert refused.value("search") == "_00011"
+
+
 async def test_a_batch_is_deleted_and_its_channels_stay(browser_as: BrowserAs, stage: Stage) -> None:
     await stage.add_channels(2)
     browser, path = await browser_as(Role.OPERATOR), f"/batches/{await find_batch(stage, 'first')}"
