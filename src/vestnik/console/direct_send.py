@@ -158,7 +158,7 @@ async def suggest_preview_channels(visitor: Visiting) -> Response:
 async def show_accounts(visitor: Visiting) -> Response:
     """The accounts as they stand now, with the chosen one still chosen."""
     chosen = visitor.request.query_params.get("account", "")
-    return visitor.render("send/accounts.html", form=Form(), **await _list_accounts(visitor, chosen))
+    return visitor.render("send/accounts.html", **await _list_accounts(visitor, chosen))
 
 
 async def _list_accounts(visitor: Visitor, chosen: str) -> dict[str, Any]:

@@ -252,6 +252,12 @@ async def test_a_held_account_says_when_it_is_free(
     part = await browser.get(f"/send/accounts?account={leased}", headers=PART)
     assert part.value("account") == str(leased)
     assert "Telegram makes it wait" in part.text
+    # What is asked for again every few seconds has no form, so the message must not be in it.
+    (replaced,) = [node for node in page.root.find_all("div") if node.get("hx-get") == "/send/accounts"]
+    assert replaced.get("id") == part.root.find("div").get("id")
+    assert replaced.find_all(name="account")
+    assert not replaced.find_all(class_="problem")
+    assert page.root.find("fieldset", id="account").get("aria-describedby").strip() == "account-problem"
 
 
 async def test_a_real_account_posts_only_once_somebody_says_yes(
