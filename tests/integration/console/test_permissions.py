@@ -120,3 +120,19 @@ async def test_what_is_too_large_or_no_address_is_answered_with_a_page(browser_a
         assert page.status == status
         assert page.response.headers["content-type"].startswith("text/html")
         assert any("а" <= letter <= "я" for letter in page.problems[""])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "title"),
+    [
+        ("/nowhere", 404, "There is no such page"),
+        ("/users", 403, "This is not open to you"),
+        ("/preferences", 405, "That did not work"),
+    ],
+)
+async def test_a_page_that_only_says_no_has_a_heading(
+    browser_as: BrowserAs, path: str, status: int, title: str
+) -> None:
+    page = await (await browser_as(Role.OPERATOR)).get(path)
+    assert (page.status, page.title) == (status, title)
+    assert title in page.root.find("title").raw_text
