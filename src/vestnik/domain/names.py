@@ -41,9 +41,37 @@ def check_name(value: str, *, field: str = "name") -> str:
                 "without it",
                 field=field,
             )
-    if all(unicodedata.category(character) in _UNSEEN for character in name):
+    if _is_unseen(name):
         raise InvalidInputError(f"nothing of the {field} can be seen; use letters or digits", field=field)
     return name
+
+
+def check_person_name(value: str) -> str:
+    """The same for somebody's name, which other languages do not call as they call the name of a thing."""
+    name = value.strip()
+    if not name:
+        raise InvalidInputError("the person's name is empty", field="name")
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidInputError(
+            f"the person's name has {len(name)} characters; {MAX_NAME_LENGTH} is the most", field="name"
+        )
+    for character in _FLAG.sub("", name):
+        kind = _find_fault(character)
+        if kind is not None:
+            raise InvalidInputError(
+                f"the person's name holds {kind} U+{ord(character):04X}, which is not seen; type it anew without "
+                "it",
+                field="name",
+            )
+    if _is_unseen(name):
+        raise InvalidInputError(
+            "nothing of the person's name can be seen; use letters or digits", field="name"
+        )
+    return name
+
+
+def _is_unseen(name: str) -> bool:
+    return all(unicodedata.category(character) in _UNSEEN for character in name)
 
 
 def _find_fault(character: str) -> str | None:

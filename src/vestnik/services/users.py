@@ -16,7 +16,7 @@ from vestnik.db.models import User
 from vestnik.db.users import UserFilter
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, NotFoundError, StaleRevisionError
-from vestnik.domain.names import check_name
+from vestnik.domain.names import check_person_name
 from vestnik.domain.users import Role, check_email, check_password
 from vestnik.services.credentials import hash_password, make_password
 
@@ -297,7 +297,7 @@ def _describe_taken(email: str) -> ConflictError:
 
 
 def _check_user_name(name: str) -> str:
-    return check_name(name) if name.strip() else ""
+    return check_person_name(name) if name.strip() else ""
 
 
 def _describe(user: User) -> dict[str, Any]:

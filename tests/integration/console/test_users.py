@@ -64,6 +64,23 @@ async def test_a_person_who_cannot_be_let_in_is_explained(
     assert await stage.execute("SELECT 1 FROM users WHERE email = :email", email=kept["email"]) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x" * 201, "В имени символов: 201, а можно не больше 200"),
+        ("Анна\u200b", "В имени есть невидимый символ U+200B; наберите имя заново без него"),
+        ("\u200d", "В имени нет видимых символов; используйте буквы или цифры"),
+    ],
+)
+async def test_a_name_of_a_person_is_called_one_in_russian(
+    browser_as: BrowserAs, name: str, said: str
+) -> None:
+    admin = await browser_as(Role.ADMIN, language="ru")
+    await admin.get("/users/new")
+    page = await admin.post("/users/new", **(NEW | {"name": name}))
+    assert (page.status, page.problems["name"]) == (422, said)
+
+
 async def test_a_taken_address_is_said_at_the_field(browser_as: BrowserAs, stage: Stage) -> None:
     await add_person(stage, NEW["email"])
     admin = await browser_as(Role.ADMIN)
