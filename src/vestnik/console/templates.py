@@ -112,7 +112,8 @@ async def show_template(visitor: Visiting, template_id: UUID) -> Response:
     if visitor.may(Role.OPERATOR):
         return await _show_editor(visitor, start_form(view), view)
     shown = await show_post(visitor, _draft_of(view))
-    return visitor.render("templates/show.html", template=view, shown=shown)
+    picture = await find_picture(visitor, start_form(view))
+    return visitor.render("templates/show.html", template=view, shown=shown, picture=picture)
 
 
 @router.post("/{template_id}", **open_to(Role.OPERATOR))
@@ -207,6 +208,7 @@ async def _show_editor(
         form=form,
         template=view,
         stored=stored,
+        stored_picture=None if stored is None else await find_picture(visitor, start_form(stored)),
         picture=await find_picture(visitor, form),
         largest=LARGEST_PHOTO,
         shown=await show_post(visitor, draft),

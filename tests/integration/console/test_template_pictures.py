@@ -155,6 +155,48 @@ async def test_an_address_can_be_kept_in_its_place(browser_as: BrowserAs, stage:
     assert (row.media_url, row.media_type) == (None, "photo")
 
 
+async def test_who_comes_too_late_sees_the_stored_picture_and_choices(browser_as: BrowserAs) -> None:
+    slow, quick = await browser_as(Role.OPERATOR), await browser_as(Role.OPERATOR)
+    await quick.get("/templates/new")
+    mine = (await choose(quick, make_jpeg(800, 600), "mine.jpg")).value("media_id")
+    theirs = (await choose(quick, make_jpeg(640, 480), "theirs.jpg")).value("media_id")
+    answer = await quick.post("/templates/new", **NEW, media_id=mine)
+    path = answer.location
+    await slow.get(path)
+    await quick.get(path)
+    changed = {name: value for name, value in NEW.items() if name != "link_preview"}
+    await quick.submit(path, **changed, media_id=theirs)
+    page = await slow.post(path, **NEW, media_id=mine)
+    assert page.status == 412
+    assert page.value("media_id") == mine
+    stored = page.root.find("details", class_="help")
+    assert stored.find("img").get("src") == f"/templates/picture/{theirs}"
+    assert "theirs.jpg (640 × 480)" in stored.text
+    assert "Preview of the first link not shown" in stored.text
+    await quick.get(path)
+    await quick.submit(
+        path, **changed, media_id="", media_url="https://news.example/a.mp4", media_type="video"
+    )
+    stored = (await slow.post(path, **NEW, media_id=mine)).root.find("details", class_="help")
+    assert not stored.find_all("img")
+    assert "Video: https://news.example/a.mp4" in stored.text
+
+
+async def test_viewers_see_which_picture_a_template_has(browser_as: BrowserAs) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    media_id = (await choose(browser, make_jpeg(800, 600))).value("media_id")
+    path = (
+        await browser.post("/templates/new", **(NEW | {"parse_mode": "MARKDOWN"}), media_id=media_id)
+    ).location
+    page = await (await browser_as(Role.VIEWER)).get(path)
+    facts = page.root.find("dl", class_="facts")
+    assert "morning.jpg (800 × 600)" in facts.text
+    assert "Formatting Markdown" in facts.text
+    assert page.links["Templates"] == "/templates"
+    assert not page.forms(path)
+
+
 async def test_names_of_files_never_become_markup(browser_as: BrowserAs) -> None:
     browser = await browser_as(Role.OPERATOR)
     part = await choose(browser, make_jpeg(), "<script>alert(1)<script><img src=x onerror=alert(1)>.jpg")
