@@ -78,6 +78,28 @@ def test_a_page_has_one_stream_and_none_while_it_is_hidden(
     newsroom.act(campaign_id, "cancel")
 
 
+def test_a_page_follows_a_start_that_somebody_else_made(
+    installation: Installation, open_page: OpenPage, newsroom: Newsroom
+) -> None:
+    ids = newsroom.add_channels([f"followed_{number}" for number in range(8)])
+    template = newsroom.add_template("followed", "Hello")
+    batch = newsroom.add_batch("followed", ids)
+    campaign_id = newsroom.add_campaign("followed", batch, template, rate=20)
+    page = open_page()
+    sign_in(page, installation.email)
+    page.goto(f"/campaigns/{campaign_id}")
+    expect(page.locator("#schedule form")).to_have_count(1)
+    expect(page.locator("#posts tbody tr")).to_have_count(0)
+    newsroom.act(campaign_id, "start")
+    expect(page.locator("#schedule form")).to_have_count(0, timeout=20_000)
+    expect(page.get_by_role("link", name="Download as CSV")).to_be_visible()
+    expect(page.locator("#tools input[type=search]")).to_be_visible()
+    expect(page.locator("#posts .badge.good")).to_have_count(8, timeout=20_000)
+    page.wait_for_function(
+        "document.querySelector('#posts').getAttribute('hx-trigger').startsWith('campaign-changed')"
+    )
+
+
 def test_a_lost_connection_shows_itself_and_heals(
     installation: Installation, open_page: OpenPage, newsroom: Newsroom, watch: Watch
 ) -> None:

@@ -20,7 +20,7 @@ from vestnik.domain.ids import AccountId, BatchId, CampaignId, JobId, TemplateId
 from vestnik.domain.lifecycle import CampaignAction, campaign_sources
 from vestnik.domain.states import CampaignStatus, JobStatus
 from vestnik.services.accounts import is_worker_alive
-from vestnik.services.audit import AuditEntry, AuditFilter, list_entries
+from vestnik.services.audit import AuditFilter, list_entries
 from vestnik.services.batches import BatchDetail, get_batch
 from vestnik.services.campaign_jobs import BEFORE_ALL, JobPage, list_jobs, make_job_filter
 from vestnik.services.campaign_views import CampaignView
@@ -53,8 +53,10 @@ class ShownPosts:
     part_url: str
     next_url: str | None
     first_url: str | None
-    is_refreshed: bool
+    is_followed: bool
     """The first page of what an index finds at once."""
+    is_refreshed: bool
+    """Every few seconds, as posts go out; else only when the campaign has changed."""
 
     @property
     def is_filtered(self) -> bool:
@@ -72,10 +74,53 @@ async def read_around(session: AsyncSession, campaign_id: CampaignId) -> dict[st
         "campaign": campaign,
         "seen": await describe_seen(session, campaign),
         "allowed": list_allowed(campaign),
+        "shown_marks": " ".join(sorted(mark_parts(campaign))),
         "has_worker": has_worker,
         "batch": await _read_batch(session, campaign),
         "form": Form.start(),
     }
+
+
+def is_moving(campaign: CampaignView) -> bool:
+    """Whether posts can go out, or be taken out of the queue, without anybody doing anything."""
+    left = campaign.progress.sending
+    if campaign.stored_status.is_final:
+        left += campaign.progress.queued
+    return campaign.stored_status is CampaignStatus.RUNNING or left > 0
+
+
+def mark_parts(campaign: CampaignView) -> frozenset[str]:
+    """What the parts of the page show that are not asked for again by themselves: `name-mark` of each.
+
+    One is replaced, whole and with what is typed into it, only once its mark is another.
+    """
+    started, ended = campaign.started_at is not None, campaign.ended_at is not None
+    purged = campaign.purged_at is not None
+    state = f"{campaign.stored_status}-{campaign.revision}-{started:d}{ended:d}{purged:d}"
+    can_schedule = CampaignAction.SCHEDULE in list_allowed(campaign)
+    return frozenset(
+        {
+            f"schedule-{can_schedule:d}{campaign.scheduled_at is not None:d}",
+            f"facts-{state}",
+            f"tools-{started:d}{purged:d}",
+            f"history-{state}",
+        }
+    )
+
+
+async def read_replaced(
+    session: AsyncSession, visitor: Visitor, campaign_id: CampaignId, shown: str
+) -> dict[str, Any]:
+    """What can be done now, and those other parts that show something else than the marks `shown`."""
+    context = await read_around(session, campaign_id)
+    known = set(shown.split())
+    replaced = sorted(name.partition("-")[0] for name in mark_parts(context["campaign"]) if name not in known)
+    context["replaced"] = replaced if known else []
+    if not context["replaced"]:
+        return context
+    context |= await read_failures(session, campaign_id) or {}
+    context |= await read_history(session, visitor, campaign_id)
+    return context | await read_posts(session, campaign_id, {}) | {"results": list(JobStatus)}
 
 
 async def describe_seen(session: AsyncSession, campaign: CampaignView) -> str:
@@ -143,7 +188,7 @@ async def read_rates(session: AsyncSession, campaign_id: CampaignId) -> dict[str
         if minutes:
             until = max(until, minutes[-1][0])
         chart = make_chart(minutes, since, until)
-    return {"campaign": campaign, "chart": chart}
+    return {"campaign": campaign, "chart": chart, "is_moving": is_moving(campaign)}
 
 
 async def read_posts(
@@ -154,6 +199,7 @@ async def read_posts(
     reason = asked.get("reason", "").replace("\0", "").strip()[:_LONGEST_CODE]
     search = asked.get("search", "").replace("\0", "").strip()[:LONGEST_SEARCH]
     after = _read_after(asked.get("cursor", ""))
+    campaign = await get_campaign(session, campaign_id)
     wanted = make_job_filter(result, reason or None, search)
     page = await list_jobs(session, campaign_id, wanted, after=after, limit=POSTS_PAGE)
     query = {"result": result or "", "reason": reason, "search": search}
@@ -171,7 +217,8 @@ async def read_posts(
             part_url=_address(f"{path}/posts", query),
             next_url=None if next_query is None else f"{_address(path, next_query)}#posts",
             first_url=f"{_address(path, query)}#posts" if after else None,
-            is_refreshed=not (after or search or reason),
+            is_followed=not (after or search or reason),
+            is_refreshed=not (after or search or reason) and is_moving(campaign),
         ),
     }
 
@@ -196,10 +243,11 @@ def _address(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-async def _read_history(session: AsyncSession, visitor: Visitor, campaign_id: CampaignId) -> list[AuditEntry]:
+async def read_history(session: AsyncSession, visitor: Visitor, campaign_id: CampaignId) -> dict[str, Any]:
+    """The last of what was done with it."""
     wanted = AuditFilter(entity_type="campaign", entity_id=str(campaign_id))
     found = await list_entries(session, wanted, limit=HISTORY + 1, role=visitor.identity.role)
-    return list(found)
+    return {"history": list(found), "has_more_history": len(found) > HISTORY, "history_limit": HISTORY}
 
 
 async def show_detail(
@@ -214,7 +262,7 @@ async def show_detail(
         context = await read_around(session, campaign_id)
         context |= await read_failures(session, campaign_id) or {}
         context |= await read_rates(session, campaign_id)
-        context["history"] = await _read_history(session, visitor, campaign_id)
+        context |= await read_history(session, visitor, campaign_id)
         # The last: searching tells the planner things for the rest of the transaction.
         return context | await read_posts(session, campaign_id, visitor.request.query_params)
 
@@ -229,8 +277,6 @@ async def show_detail(
         standing=campaign,
         shown=await show_content(visitor, campaign),
         results=list(JobStatus),
-        has_more_history=len(context["history"]) > HISTORY,
-        history_limit=HISTORY,
         skipped=_read_number(visitor.request.query_params.get("skipped", "")),
     )
 

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from vestnik.console.campaign_details import (
-    read_around,
     read_failures,
     read_posts,
     read_rates,
+    read_replaced,
     show_detail,
 )
 from vestnik.console.pages import PAGE_SIZE, make_page, read_cursor, read_search
@@ -59,11 +59,15 @@ async def show_campaign(visitor: Visiting, campaign_id: UUID) -> Response:
 
 @router.get("/{campaign_id}/around", **open_to(Role.VIEWER))
 async def show_around(visitor: Visiting, campaign_id: UUID) -> Response:
-    """The part with what can be done now."""
-    around = await visitor.read(lambda session: read_around(session, CampaignId(campaign_id)))
+    """The part with what can be done now, and with it what else on the page has become old."""
+    asked = visitor.request.query_params
+    around = await visitor.read(
+        lambda session: read_replaced(session, visitor, CampaignId(campaign_id), asked.get("shown", ""))
+    )
     # What the page was opened with: its preview of the post is not asked for again.
-    around["seen"] = visitor.request.query_params.get("seen", "") or around["seen"]
-    return visitor.render("campaigns/around.html", **around)
+    around["seen"] = asked.get("seen", "") or around["seen"]
+    headers = {"HX-Trigger-After-Settle": "campaign-changed"} if around["replaced"] else {}
+    return visitor.render("campaigns/around_all.html", headers=headers, **around)
 
 
 @router.get("/{campaign_id}/failures", **open_to(Role.VIEWER))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.console.campaigns import EVIL, World
 from tests.integration.console.conftest import PART, BrowserAs
+from tests.support.pages import Page
 from vestnik.console.labels import TEXTS
 from vestnik.db.engine import open_session
 from vestnik.domain.actors import Actor
@@ -164,9 +165,7 @@ async def test_failures_are_counted_by_reason_in_words(browser_as: BrowserAs, wo
     assert "The channel is private" in reasons[0]
     assert "CHANNEL_PRIVATE" in reasons[0]
     assert "WEIRD_CODE" in reasons[2]
-    assert "may be in their channels already" in page.forms(f"/campaigns/{campaign_id}/retry")[2].get(
-        "data-confirm"
-    )
+    assert "may be in their channels already" in page.question(f"/campaigns/{campaign_id}/retry", 2)
 
 
 async def test_the_part_with_the_reasons_is_sent_only_when_it_changed(
@@ -318,3 +317,54 @@ async def test_stored_texts_are_texts_and_nothing_else(
         assert page.status == 200, path
         assert page.forbidden_markup() == [], path
         assert EVIL in page.text or EVIL in page.values("search"), path
+
+
+def list_replaced(part: Page) -> list[str]:
+    """The parts that an answer replaces beside the one that was asked for."""
+    return sorted(node.get("id") for node in part.root.find_all(hx_swap_oob="true"))
+
+
+async def test_a_page_that_stays_open_follows_what_others_do(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign()
+    browser = await browser_as(Role.OPERATOR)
+    page = await browser.get(f"/campaigns/{campaign_id}")
+    part = await browser.get(page.root.find(id="around").get("hx-get"), headers=PART)
+    assert list_replaced(part) == []
+    assert "HX-Trigger-After-Settle" not in part.response.headers
+    await world.stage.start(campaign_id)
+    part = await browser.get(page.root.find(id="around").get("hx-get"), headers=PART)
+    assert list_replaced(part) == ["done", "facts", "schedule", "tools"]
+    assert part.response.headers["HX-Trigger-After-Settle"] == "campaign-changed"
+    assert not part.offers(f"/campaigns/{campaign_id}/schedule")
+    assert "report.csv" in part.html
+    assert part.root.find_all("form", role="search")
+    assert "As it was when the campaign started" in part.root.find(id="facts").text
+    assert "Started" in part.root.find(id="facts").text
+    # The search is left alone, and what is typed into it, when the campaign only goes on or ends.
+    await world.stage.cancel(campaign_id)
+    part = await browser.get(part.root.find(id="around").get("hx-get"), headers=PART)
+    assert list_replaced(part) == ["done", "facts"]
+    await world.stage.execute("UPDATE campaigns SET purged_at = now()")
+    part = await browser.get(part.root.find(id="around").get("hx-get"), headers=PART)
+    assert list_replaced(part) == ["done", "facts", "posts", "tools"]
+    assert "The results of each channel were deleted" in part.text
+    part = await browser.get(part.root.find(id="around").get("hx-get"), headers=PART)
+    assert list_replaced(part) == []
+
+
+async def test_only_what_can_change_is_asked_for_again(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign()
+    browser = await browser_as(Role.VIEWER)
+
+    async def read_triggers() -> set[str]:
+        page = await browser.get(f"/campaigns/{campaign_id}")
+        return {page.root.find(id=name).get("hx-trigger") for name in ("posts", "rates")}
+
+    assert await read_triggers() == {"campaign-changed from:body"}
+    await world.stage.start(campaign_id)
+    assert await read_triggers() == {"refresh"}
+    await world.stage.execute("UPDATE campaigns SET status = 'PAUSED', pause_reason = 'OPERATOR'")
+    assert await read_triggers() == {"campaign-changed from:body"}
+    await world.stage.execute("UPDATE campaigns SET status = 'RUNNING', pause_reason = NULL")
+    await world.stage.cancel(campaign_id)
+    assert await read_triggers() == {"campaign-changed from:body"}
