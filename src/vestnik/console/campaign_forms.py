@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.console.formats import TURNS, find_zone, list_turns
 from vestnik.console.forms import Form
 from vestnik.domain.campaigns import (
     MIN_ERROR_RATE,
@@ -73,22 +74,50 @@ def write_rate(rate: Decimal) -> str:
 
 
 def read_instant(form: Form, name: str, zone: tzinfo) -> datetime | None:
-    """A time in the zone of who typed it; None if the field is empty."""
+    """A time in the zone that the page showed, or else in `zone`; None if the field is empty.
+
+    `<name>_zone` is that zone; `<name>_turn` says which of two is meant where clocks are put back.
+    """
     text = form.optional(name)
     if text is None:
         return None
+    zone = read_zone(form, name, zone)
+    local = _read_local(text, name)
+    at = local.replace(tzinfo=zone).astimezone(UTC)
+    if at.astimezone(zone).replace(tzinfo=None) != local:
+        raise InvalidInputError(
+            "this time does not exist: clocks are put forward in that night; choose another", field=name
+        )
+    turns = list_turns(local, zone)
+    if not turns:
+        return at
+    turn = form.text(f"{name}_turn")
+    if turn not in TURNS:
+        raise InvalidInputError(
+            "this time comes twice: clocks are put back in that night; choose which is meant", field=name
+        )
+    return turns[TURNS.index(turn)]
+
+
+def _read_local(text: str, name: str) -> datetime:
     try:
         local = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInputError(_INSTANT, field=name) from None
     if local.tzinfo is not None or not 1970 < local.year < 9000:
         raise InvalidInputError(_INSTANT, field=name)
-    at = local.replace(tzinfo=zone).astimezone(UTC)
-    if at.astimezone(zone).replace(tzinfo=None) != local:
-        raise InvalidInputError(
-            "this time does not exist: clocks are put forward in that night; choose another", field=name
-        )
-    return at
+    return local
+
+
+def read_zone(form: Form, name: str, zone: tzinfo) -> tzinfo:
+    """That of the page on which a time was typed: the browser may tell another one by now."""
+    typed = form.optional(f"{name}_zone")
+    if typed is None or typed == str(zone):
+        return zone
+    found = find_zone(typed)
+    if found is None:
+        raise InvalidInputError(_INSTANT, field=name)
+    return found
 
 
 def read_id(form: Form, name: str, missing: str) -> UUID:

@@ -52,7 +52,16 @@ STEPS: Final[Mapping[str, str]] = {
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "channels": ("name", "batch_id"),
     "post": ("template_id",),
-    "pace": ("mode", "account_id", "delivery_rate", "retry_limit", "max_error_rate", "scheduled_at"),
+    "pace": (
+        "mode",
+        "account_id",
+        "delivery_rate",
+        "retry_limit",
+        "max_error_rate",
+        "scheduled_at",
+        "scheduled_at_zone",
+        "scheduled_at_turn",
+    ),
     "summary": (),
 }
 """What is typed in which step."""

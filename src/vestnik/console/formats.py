@@ -1,5 +1,6 @@
 """How numbers, times and durations are written for a person: in his language and his browser's time zone."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -12,6 +13,8 @@ from starlette.requests import Request
 from vestnik.console.languages import Language
 
 ZONE_COOKIE = "vestnik_zone"
+TURNS = ("0", "1")
+"""How a form says which of `list_turns` is meant."""
 _LONGEST_ZONE = 64
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -19,12 +22,31 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 def choose_zone(request: Request, default: tzinfo) -> tzinfo:
     """The zone that the browser told, else the one of the settings."""
     name = request.cookies.get(ZONE_COOKIE, "")
-    if not 0 < len(name) <= _LONGEST_ZONE or name.upper() == "UTC":
-        return UTC if name else default
+    if len(name) > _LONGEST_ZONE:
+        return UTC
+    return find_zone(name) or default
+
+
+def find_zone(name: str) -> tzinfo | None:
+    """The zone of this name; None if there is none."""
+    if name.upper() == "UTC":
+        return UTC
+    if not 0 < len(name) <= _LONGEST_ZONE:
+        return None
     try:
         return ZoneInfo(name)
     except (ValueError, LookupError, OSError):
-        return default
+        return None
+
+
+def list_turns(local: datetime, zone: tzinfo) -> Sequence[datetime]:
+    """The two instants that a time of day means in a night in which clocks are put back; else nothing."""
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() == second.utcoffset():
+        return ()
+    instants = [moment.astimezone(UTC) for moment in (first, second)]
+    # In a night in which they are put forward neither is that time.
+    return instants if all(at.astimezone(zone).replace(tzinfo=None) == local for at in instants) else ()
 
 
 class Formats:
@@ -61,6 +83,24 @@ class Formats:
     def local_input(self, moment: datetime) -> str:
         """For `<input type=datetime-local>`."""
         return moment.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M")
+
+    def turns(self, typed: str, zone_name: str) -> Sequence[tuple[str, str]]:
+        """Which times a typed one may mean, as a form sends them, with their distance from UTC; none for one."""
+        zone = find_zone(zone_name) or self.zone
+        try:
+            found = list_turns(datetime.fromisoformat(typed), zone)
+        except (ValueError, OverflowError):
+            return ()
+        return [(turn, self.offset(at, zone)) for turn, at in zip(TURNS, found, strict=False)]
+
+    def offset(self, moment: datetime, zone: tzinfo | None = None) -> str:
+        """The distance of local time from UTC at an instant, as UTC+03:00."""
+        written = moment.astimezone(zone or self.zone).isoformat()
+        return f"UTC{written[-6:]}"
+
+    def is_twofold(self, moment: datetime) -> bool:
+        """Whether another instant has the same date and time of day."""
+        return bool(list_turns(moment.astimezone(self.zone).replace(tzinfo=None), self.zone))
 
     def countdown(self, until: datetime) -> Markup:
         """The time left until an instant; the page counts it down."""

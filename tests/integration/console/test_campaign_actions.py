@@ -1,6 +1,6 @@
 """What can be done with a campaign on its page, and what is refused in words."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -233,3 +233,42 @@ async def test_a_start_means_the_post_that_the_page_shows(browser_as: BrowserAs,
     assert "Quite another post" in page.text
     assert await world.stage.read_status(campaign_id) == "DRAFT"
     assert (await browser.post(f"/campaigns/{campaign_id}/start")).status == 303
+
+
+async def test_an_hour_that_comes_twice_is_asked_about(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign()
+    browser = await browser_as(Role.OPERATOR)
+    browser.client.cookies.set(ZONE_COOKIE, "Europe/Berlin", domain="127.0.0.1", path="/")
+    await browser.get(f"/campaigns/{campaign_id}")
+    path = f"/campaigns/{campaign_id}/schedule"
+    page = await browser.post(path, scheduled_at="2098-10-26T02:30")
+    assert page.status == 422
+    assert "comes twice" in page.problems["scheduled_at"]
+    assert page.value("scheduled_at") == "2098-10-26T02:30"
+    assert [label.text for label in page.root.find(id="scheduled_at_turn").find_all("label")] == [
+        "the first time, UTC+02:00",
+        "the second time, UTC+01:00",
+    ]
+    assert await world.stage.read_status(campaign_id) == "DRAFT"
+    page = await browser.submit(path, scheduled_at="2098-10-26T02:30", scheduled_at_turn="1")
+    row = await world.stage.read_campaign(campaign_id)
+    assert row.scheduled_at == datetime(2098, 10, 26, 1, 30, tzinfo=UTC)
+    await browser.submit(path, scheduled_at="2098-10-26T02:30", scheduled_at_turn="0")
+    row = await world.stage.read_campaign(campaign_id)
+    assert row.scheduled_at == datetime(2098, 10, 26, 0, 30, tzinfo=UTC)
+
+
+async def test_a_time_is_meant_in_the_zone_that_the_page_showed(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign()
+    browser = await browser_as(Role.OPERATOR)
+    browser.client.cookies.set(ZONE_COOKIE, "Asia/Tokyo", domain="127.0.0.1", path="/")
+    await browser.get(f"/campaigns/{campaign_id}")
+    browser.client.cookies.set(ZONE_COOKIE, "America/New_York", domain="127.0.0.1", path="/")
+    path = f"/campaigns/{campaign_id}/schedule"
+    page = await browser.post(path, scheduled_at="never")
+    assert "Asia/Tokyo" in page.root.find(id="scheduled_at-hint").text
+    await browser.submit(path, scheduled_at="2098-07-01T09:00")
+    row = await world.stage.read_campaign(campaign_id)
+    assert row.scheduled_at == datetime(2098, 7, 1, 0, 0, tzinfo=UTC)
+    page = await browser.post(path, scheduled_at="2098-07-01T09:00", scheduled_at_zone="../etc/passwd")
+    assert (page.status, bool(page.problems["scheduled_at"])) == (422, True)
