@@ -112,6 +112,11 @@ def parse(html: str) -> Node:
     return builder.root
 
 
+def read_question(form: Node) -> str:
+    """What a form asks before anything is done; "" without a question."""
+    return next((node.get("value") for node in form.find_all("input", name="question")), "")
+
+
 class Page:
     """An answer of the console."""
 
@@ -209,6 +214,10 @@ class Page:
             ):
                 found.append(node.attributes.get("value", "on" if node.get("type") == "checkbox" else ""))
         return found
+
+    def question(self, action: str, place: int = 0) -> str:
+        """What the form that is sent to a path asks before anything is done; "" without a question."""
+        return read_question(self.forms(action)[place])
 
     def hidden_fields(self, action: str) -> dict[str, list[str]]:
         """The hidden fields of the first form that is sent to a path."""

@@ -194,7 +194,11 @@ async def preview_list(visitor: Visiting, batch_id: UUID, form: Submitted) -> Re
         return await _show_add(visitor, BatchId(batch_id), corrected, status)
 
     into = {"target": ["existing"], "batch": [detail.batch.name]}
-    return await preview(visitor, Form(values={**form.values, **into}, files=form.files), again)
+    return await preview(
+        visitor,
+        Form(values={**form.values, **into}, files=form.files, is_only_shown=form.is_only_shown),
+        again,
+    )
 
 
 async def _show_add(visitor: Visitor, batch_id: BatchId, form: Form, status: int = 200) -> Response:

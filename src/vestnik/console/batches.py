@@ -57,7 +57,9 @@ async def create_batch(visitor: Visiting, form: Submitted) -> Response:
 
     if form.text("text").strip():
         into = {"target": ["new"], "batch_name": [form.text("name")]}
-        return await preview(visitor, Form(values={**form.values, **into}), again)
+        return await preview(
+            visitor, Form(values={**form.values, **into}, is_only_shown=form.is_only_shown), again
+        )
     return await submit(visitor, form, create, again=again, notice="created")
 
 

@@ -95,6 +95,8 @@ async def go_on(visitor: Visiting, form: Submitted) -> Response:
     place, wanted = _ORDER.index(step), form.text("go")
     if wanted == "back":
         return await _show(visitor, form, _ORDER[max(place - 1, 0)])
+    if form.is_only_shown:
+        return await _show(visitor, form, step)
     if wanted == "look" or wanted in _ORDER[:place]:
         return await _show(visitor, form, wanted if wanted in _ORDER else step)
     if wanted in _FINISHING:

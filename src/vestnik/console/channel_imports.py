@@ -84,6 +84,8 @@ async def preview(
 
     `other_file` is the list, read already, that came instead of one that was looked at before.
     """
+    if form.is_only_shown:
+        return await again(form, 200)
     try:
         given = other_file or await read_list(form)
         report = await visitor.read(
@@ -104,6 +106,8 @@ async def preview(
 
 
 async def _import(visitor: Visitor, form: Form, again: Again) -> Response:
+    if form.is_only_shown:
+        return await again(form, 200)
     try:
         given = await read_list(form)
     except InvalidInputError as error:

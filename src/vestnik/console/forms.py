@@ -1,5 +1,6 @@
 """Forms: what was typed, what is wrong with it, and doing what a form asks for once, however often it is sent."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,6 +28,11 @@ from vestnik.web.database import LIMIT_SECONDS
 from vestnik.web.problems import find_status
 
 KEY_FIELD: Final = "request_key"
+QUESTION_FIELD: Final = "question"
+"""What is asked before a form does anything; scripts ask it themselves and then leave it out."""
+SHOWN_FIELD: Final = "only_show"
+"""With it a form does nothing but is shown again, such as in another language."""
+SECRET_FIELDS: Final = frozenset({"password", "current_password", "new_password", "repeated"})
 _LONGEST_KEY: Final = 100
 _CORRECTABLE: Final = (
     InvalidInputError,
@@ -45,6 +51,9 @@ class Form:
     values: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     files: Mapping[str, UploadFile] = field(default_factory=dict, repr=False)
     problems: Mapping[str, str] = field(default_factory=dict)
+    question: str = ""
+    """To be said yes to before anything is done."""
+    is_only_shown: bool = False
 
     @classmethod
     def start(cls, **values: object) -> "Form":
@@ -109,15 +118,20 @@ async def _read_form(request: Request) -> Form:
     # The visitor's identification has read it already, with its limits.
     data = await request.form()
     values: dict[str, list[str]] = {}
+    question, is_only_shown = "", False
     files: dict[str, UploadFile] = {}
     for name, value in data.multi_items():
         if isinstance(value, UploadFile):
             if value.filename:
                 files[name] = value
+        elif name == QUESTION_FIELD:
+            question = value
+        elif name == SHOWN_FIELD:
+            is_only_shown = True
         elif name != CSRF_FIELD:
             _require_text(name, value)
             values.setdefault(name, []).append(value)
-    return Form(values=values, files=files)
+    return Form(values=values, files=files, question=question, is_only_shown=is_only_shown)
 
 
 def _require_text(name: str, value: str) -> None:
@@ -150,24 +164,21 @@ async def submit(
     """Do in one transaction what a form asks for, and lead to the path that `work` returns.
 
     A form sent twice does it once and leads there twice. What the person can correct is shown by `again`, which
-    gets the form with its problems and the HTTP status; everything else is raised.
+    gets the form with its problems and the HTTP status; everything else is raised. A form with a question does
+    nothing before that was answered.
     """
-    key = form.text(KEY_FIELD)[:_LONGEST_KEY]
-    digest = _digest(visitor, form)
+    if form.is_only_shown:
+        return await again(form, HTTPStatus.OK)
+    if form.question:
+        return _ask(visitor, form)
+    sent = await identify_sent(visitor, form)
 
     async def once(session: AsyncSession) -> str:
-        if not key:
-            return await work(session)
-        earlier = await rows.claim_key(session, visitor.identity.user_id, f"console:{key}")
+        earlier = await find_answer(session, visitor, sent)
         if earlier is not None:
-            if earlier.digest != digest:
-                raise ConflictError(
-                    "this form was sent before with other content; look at what came of that, then open it again"
-                )
-            return earlier.body
+            return earlier
         path = await work(session)
-        answer = rows.KeptAnswer(digest=digest, status=HTTPStatus.SEE_OTHER, body=path)
-        await rows.store_answer(session, visitor.identity.user_id, f"console:{key}", answer)
+        await keep_answer(session, visitor, sent, path)
         return path
 
     try:
@@ -177,12 +188,70 @@ async def submit(
     return lead_to(path, notice=notice)
 
 
-def _digest(visitor: Visitor, form: Form) -> bytes:
+def _ask(visitor: Visitor, form: Form) -> Response:
+    """The question, for browsers without scripts; yes sends the same form without it."""
+    url = visitor.request.url
+    return visitor.render(
+        "confirm.html",
+        question=form.question,
+        action=url.path + (f"?{url.query}" if url.query else ""),
+        values=form.values,
+        shown_field=SHOWN_FIELD,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What makes a form the same as one that was sent before; without a key each is another."""
+
+    key: str
+    digest: bytes
+
+
+async def identify_sent(visitor: Visitor, form: Form) -> Sent:
+    """Takes a moment for a form with a password: that is stretched, so that nothing kept here gives it away."""
+    key = form.text(KEY_FIELD)[:_LONGEST_KEY]
+    return Sent(key=key, digest=await asyncio.to_thread(_digest, visitor, form, key) if key else b"")
+
+
+async def find_answer(session: AsyncSession, visitor: Visitor, sent: Sent) -> str | None:
+    """Where the same form led before; None for a new one, which nobody else can do until the transaction ends.
+
+    Raises ConflictError for one whose key came with something else.
+    """
+    if not sent.key:
+        return None
+    earlier = await rows.claim_key(session, visitor.identity.user_id, f"console:{sent.key}")
+    if earlier is None:
+        return None
+    if earlier.digest != sent.digest:
+        raise ConflictError(
+            "this form was sent before with other content; look at what came of that, then open it again"
+        )
+    return earlier.body
+
+
+async def keep_answer(session: AsyncSession, visitor: Visitor, sent: Sent, path: str) -> None:
+    """Let the same form lead there when it comes again."""
+    if sent.key:
+        answer = rows.KeptAnswer(digest=sent.digest, status=HTTPStatus.SEE_OTHER, body=path)
+        await rows.store_answer(session, visitor.identity.user_id, f"console:{sent.key}", answer)
+
+
+def _digest(visitor: Visitor, form: Form, key: str) -> bytes:
     """Differs with all that was sent but the key itself."""
-    sent = sorted((name, list(values)) for name, values in form.values.items() if name != KEY_FIELD)
+    sent = sorted(
+        (name, [_stretch(value, key) for value in values] if name in SECRET_FIELDS else list(values))
+        for name, values in form.values.items()
+        if name != KEY_FIELD
+    )
     files = sorted((name, file.filename or "", file.size) for name, file in form.files.items())
     asked = (visitor.request.method, visitor.request.url.path, sent, files)
     return hashlib.sha256(repr(asked).encode()).digest()
+
+
+def _stretch(secret: str, key: str) -> str:
+    return hashlib.scrypt(secret.encode(), salt=key.encode(), n=2**14, r=8, p=1).hex()
 
 
 def explain(visitor: Visitor, form: Form, error: VestnikError) -> Form:

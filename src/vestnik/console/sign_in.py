@@ -54,6 +54,8 @@ async def show_sign_in(reader: Reading) -> Response:
 async def submit_sign_in(reader: Reading, form: Submitted) -> Response:
     """Open a session and lead to the page that was wanted."""
     require_own_origin(reader.request)
+    if form.is_only_shown:
+        return _show(reader, form)
     database = read_state(reader.request.app).database
     try:
         signed_in = await sign_in.sign_in(

@@ -91,7 +91,7 @@ async def find_picture(visitor: Visitor, form: Form) -> MediaView | None:
 async def receive_picture(visitor: Visitor, form: Form) -> ReceivedMedia | None:
     """The file that came with a form, checked; nothing names it yet. Raises InvalidInputError, MediaStoreError."""
     upload = form.files.get("file")
-    if upload is None:
+    if upload is None or form.is_only_shown:
         return None
     store = read_state(visitor.request.app).media
     kind = MediaType.PHOTO.value

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.routing import Match
 
 from vestnik.console.formats import Formats, choose_zone
 from vestnik.console.languages import Language, choose_language
@@ -50,6 +51,17 @@ class Reader:
     language: Language
     formats: Formats
     theme: str
+
+    @property
+    def way_back(self) -> str:
+        """Where this page can be opened again; for what came of a form the nearest page above it."""
+        url = self.request.url
+        if self.request.method in SAFE_METHODS:
+            return url.path + (f"?{url.query}" if url.query else "")
+        path = url.path
+        while path and not _is_page(self.request, path):
+            path = path.rpartition("/")[0]
+        return path or "/"
 
     def say(self, message: str) -> str:
         """The message of an error, in his language, as a sentence."""
@@ -94,6 +106,11 @@ class Visitor(Reader):
     ) -> Result:
         """Run a transaction."""
         return await read_state(self.request.app).database.run(work, limit=limit)
+
+
+def _is_page(request: Request, path: str) -> bool:
+    scope = {**request.scope, "path": path, "method": "GET"}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
 
 
 def read_request(request: Request) -> Reader:

@@ -1,5 +1,6 @@
 """Signing in and changing one's password: transactions with the slow check of the password between them."""
 
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,8 +34,15 @@ async def sign_in(database: Database, email: str, password: str, address: str | 
     raise UnauthorizedError("the e-mail address or the password is wrong")
 
 
-async def change_password(database: Database, identity: Identity, current: str, new: str) -> None:
-    """Change the password of who asks; only his present session goes on.
+async def change_password(
+    database: Database,
+    identity: Identity,
+    current: str,
+    new: str,
+    *,
+    also: Callable[[AsyncSession], Awaitable[None]] | None = None,
+) -> None:
+    """Change the password of who asks; only his present session goes on. `also` is done in the same transaction.
 
     A wrong current one counts as a failed sign-in. Raises InvalidInputError, TooManyRequestsError.
     """
@@ -61,6 +69,8 @@ async def change_password(database: Database, identity: Identity, current: str, 
         )
         if is_changed:
             await logins.mark_right(session, challenge)
+            if also is not None:
+                await also(session)
         return is_changed
 
     if not await database.run(change):

@@ -37,6 +37,8 @@ class Browser:
         self.client = client
         self.person = person
         self.page: Page | None = None
+        self.has_scripts = True
+        """With them a question is asked by the page itself; here the answer is always yes."""
 
     async def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Page:
         """A page."""
@@ -59,6 +61,8 @@ class Browser:
         Without such a form only the session's CSRF token goes along, as if somebody had made the request up.
         """
         hidden = self.page.hidden_fields(path) if self.page is not None else {}
+        if self.has_scripts:
+            hidden.pop("question", None)
         data: dict[str, Any] = {**(hidden or {CSRF_FIELD: self.csrf_token}), **fields}
         answer = await self.client.post(path, data=data, files=files or None, headers=headers)
         return self._keep(answer)

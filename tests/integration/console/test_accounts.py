@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from tests.integration.console.conftest import Browser, BrowserAs
+from tests.support.pages import read_question
 from tests.support.stage import Stage
 from vestnik.domain.users import Role
 
@@ -138,7 +139,7 @@ async def test_a_restricted_account_is_released_after_a_question(browser_as: Bro
     browser = await browser_as(Role.ADMIN, language="ru")
     page = await browser.get(f"/accounts/{account_id}")
     (form,) = page.forms(path)
-    assert "Telegram снял ограничение?" in form.get("data-confirm")
+    assert "Telegram снял ограничение?" in read_question(form)
     answer = await browser.post(path)
     assert (await browser.post(path)).location == answer.location == f"/accounts/{account_id}"
     assert (await read_account(stage, account_id))[0] == "ACTIVE"

@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.console.conftest import BrowserAs
 from tests.integration.console.test_channel_imports import go_on, read_figures, read_members
+from tests.support.pages import read_question
 from tests.support.stage import Stage
 from vestnik.domain.users import Role
 
@@ -170,7 +171,7 @@ async def test_chosen_channels_are_taken_out(browser_as: BrowserAs, stage: Stage
     browser, path = await browser_as(Role.OPERATOR), f"/batches/{await find_batch(stage, 'first')}"
     page = await browser.get(path)
     (form,) = page.forms(f"{path}/remove")
-    assert form.get("data-confirm")
+    assert read_question(form)
     boxes = [node.get("value") for node in form.find_all("input", name="channel_ids")]
     assert boxes == [str(channel_id) for channel_id in channels]
     page = await browser.submit(f"{path}/remove", channel_ids=boxes[1:3])

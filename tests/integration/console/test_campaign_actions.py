@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.console.campaigns import World
+from tests.integration.console.campaigns import EVIL, World
 from tests.integration.console.conftest import PART, Browser, BrowserAs
+from tests.support.pages import read_question
 from vestnik.console.formats import ZONE_COOKIE
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
@@ -75,7 +76,7 @@ async def test_what_cannot_be_undone_is_asked_about(browser_as: BrowserAs, world
     async def questions() -> dict[str, str]:
         page = await browser.get(f"/campaigns/{campaign_id}")
         return {
-            form.get("action").rpartition("/")[2]: form.get("data-confirm")
+            form.get("action").rpartition("/")[2]: read_question(form)
             for form in page.forms()
             if f"/{campaign_id}/" in form.get("action")
         }
@@ -233,6 +234,51 @@ async def test_a_start_means_the_post_that_the_page_shows(browser_as: BrowserAs,
     assert "Quite another post" in page.text
     assert await world.stage.read_status(campaign_id) == "DRAFT"
     assert (await browser.post(f"/campaigns/{campaign_id}/start")).status == 303
+
+
+async def test_without_scripts_the_question_is_a_page_of_its_own(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign(start=True)
+    browser = await _open(browser_as, campaign_id)
+    browser.has_scripts = False
+    path = f"/campaigns/{campaign_id}/cancel"
+    page = await browser.post(path)
+    assert (page.status, page.title) == (200, "Are you sure?")
+    assert "End this campaign for good?" in page.text
+    assert await world.stage.read_status(campaign_id) == "RUNNING"
+    no, yes = page.forms(path)
+    assert (no.find("button").text, yes.find("button").text) == ("No, go back", "Yes, go on")
+    back = await browser.post(
+        path, **{field.get("name"): field.get("value") for field in no.find_all("input")}
+    )
+    assert (back.status, back.title) == (200, (await browser.get(f"/campaigns/{campaign_id}")).title)
+    assert await world.stage.read_status(campaign_id) == "RUNNING"
+    sent = {field.get("name"): field.get("value") for field in yes.find_all("input")}
+    answers = [await browser.client.post(path, data=sent) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert await world.stage.read_status(campaign_id) == "CANCELLED"
+
+
+async def test_a_live_start_without_scripts_is_asked_about(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign()
+    await world.make_live(campaign_id)
+    browser = await _open(browser_as, campaign_id)
+    browser.has_scripts = False
+    page = await browser.post(f"/campaigns/{campaign_id}/start")
+    assert "Post for real in 10 channels now?" in page.text
+    assert await world.stage.read_status(campaign_id) == "DRAFT"
+    _, yes = page.forms(f"/campaigns/{campaign_id}/start")
+    sent = {field.get("name"): field.get("value") for field in yes.find_all("input")}
+    assert sent["seen"]
+    assert (await browser.client.post(yes.get("action"), data=sent)).status_code == 303
+    assert await world.stage.read_status(campaign_id) == "RUNNING"
+
+
+async def test_a_question_is_text_and_nothing_else(browser_as: BrowserAs, world: World) -> None:
+    browser = await _open(browser_as, await world.add_campaign())
+    page = await browser.post("/batches/new", name=EVIL, question=EVIL)
+    assert page.title == "Are you sure?"
+    assert page.forbidden_markup() == []
+    assert page.value("name") == EVIL
 
 
 async def test_an_hour_that_comes_twice_is_asked_about(browser_as: BrowserAs, world: World) -> None:

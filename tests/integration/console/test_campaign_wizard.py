@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.console.campaigns import World
 from tests.integration.console.conftest import Browser, BrowserAs
-from tests.support.pages import Page
+from tests.support.pages import Page, read_question
 from vestnik.console.formats import ZONE_COOKIE
 from vestnik.domain.users import Role
 
@@ -132,7 +132,7 @@ async def test_a_live_campaign_is_asked_about_and_started_once(browser_as: Brows
     browser = await browser_as(Role.OPERATOR)
     page = await _reach_summary(browser, world, mode="LIVE")
     assert "This posts for real." in page.text
-    questions = {form.find("button").get("value"): form.get("data-confirm") for form in page.forms(NEW)}
+    questions = {form.find("button").get("value"): read_question(form) for form in page.forms(NEW)}
     assert questions == {"start": "Post for real in 10 channels now?", "create": "", "back": ""}
     first, second = await _go(browser, "start"), await _go(browser, "start")
     assert first.location == second.location

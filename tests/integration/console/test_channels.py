@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.integration.console.conftest import PART, Browser, BrowserAs
-from tests.support.pages import Page
+from tests.support.pages import Page, read_question
 from tests.support.stage import Stage, make_result
 from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.outcomes import Deactivation
@@ -353,7 +353,7 @@ async def test_a_channel_is_deleted(browser_as: BrowserAs, stage: Stage) -> None
     browser = await browser_as(Role.OPERATOR)
     page = await browser.get(f"/channels/{channel_id}")
     (form,) = page.forms(f"/channels/{channel_id}/delete")
-    assert form.get("data-confirm")
+    assert read_question(form)
     page = await browser.submit(f"/channels/{channel_id}/delete")
     assert (page.title, page.notice) == ("Channels", "Deleted.")
     assert (await browser.get(f"/channels/{channel_id}")).status == 404

@@ -11,7 +11,7 @@ from tests.support.pages import SILENT, Node, Page
 from tests.support.stage import Stage
 from vestnik.domain.users import Role
 
-SAID = ("alt", "aria-label", "placeholder", "title", "data-confirm", "data-too-large")
+SAID = ("alt", "aria-label", "placeholder", "title", "data-too-large")
 """Attributes that are read out or shown."""
 LITERAL = {"code", "pre", "kbd", "samp", "textarea"}
 _WORD = re.compile(r"(?<![\w@./:+%{<-])[A-Za-z][a-z]{2,}(?![\w@/:.}>]*[@/_}>]|\w)")
@@ -30,6 +30,8 @@ def read_texts(node: Node) -> Iterator[str]:
             yield child
         elif child.tag not in SILENT | LITERAL and child.get("lang") != "en" and "mono" not in child.classes:
             yield from (child.get(name) for name in SAID)
+            if child.get("name") == "question":
+                yield child.get("value")
             yield from read_texts(child)
 
 

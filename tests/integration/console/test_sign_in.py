@@ -1,5 +1,7 @@
 """Signing in and out, the password that somebody else gave out, and what is chosen before."""
 
+import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -116,6 +118,79 @@ async def test_a_password_that_cannot_be_taken_changes_nothing(
     assert answer.problems[field]
     assert not any(value in answer.html for value in fields.values() if value != "short")
     assert (await (await open_browser()).sign_in(person)).status == 303
+
+
+async def test_a_password_change_that_is_sent_twice_changes_it_once(
+    open_browser: OpenBrowser, stage: Stage
+) -> None:
+    person = await add_person(stage, ANNA)
+    browser = await open_browser()
+    await browser.sign_in(person)
+    await browser.get("/password")
+    fields = {"current_password": PASSWORD, "new_password": NEW, "repeated": NEW}
+    answers = [await browser.post("/password", **fields) for _ in range(2)]
+    assert [(answer.status, answer.location) for answer in answers] == [(303, "/"), (303, "/")]
+    changes = await stage.execute("SELECT 1 FROM audit_logs WHERE action = 'user.password_changed'")
+    assert len(changes) == 1
+    other = await browser.post("/password", **(fields | {"new_password": NEW + "!", "repeated": NEW + "!"}))
+    assert (other.status, bool(other.problems[""])) == (409, True)
+    # What is kept of the form is no quick hash of a password.
+    (row,) = await stage.execute("SELECT request_digest FROM idempotency_keys")
+    guesses = [hashlib.sha256(text.encode()).digest() for text in (NEW, repr(NEW))]
+    assert bytes(row.request_digest) not in guesses
+    assert (await (await open_browser()).sign_in(person, NEW)).location == "/"
+
+
+async def test_two_clicks_at_once_change_a_password_once(open_browser: OpenBrowser, stage: Stage) -> None:
+    person = await add_person(stage, ANNA)
+    browser = await open_browser()
+    await browser.sign_in(person)
+    await browser.get("/password")
+    fields = {"current_password": PASSWORD, "new_password": NEW, "repeated": NEW}
+    first, second = await asyncio.gather(*(browser.post("/password", **fields) for _ in range(2)))
+    assert [(first.status, first.location), (second.status, second.location)] == [(303, "/"), (303, "/")]
+
+
+async def test_another_language_leads_back_to_a_page_that_can_be_opened(browser_as: BrowserAs) -> None:
+    browser = await browser_as(Role.ADMIN)
+    await browser.get("/users")
+    page = await browser.get(f"/users/{browser.person.id if browser.person else ''}")
+    user = next(form.get("action") for form in page.forms() if form.get("action").endswith("/password"))
+    page = await browser.post(user, password="short")
+    assert page.status == 422
+    page = await browser.submit("/preferences", language="ru")
+    assert (page.status, page.root.find("html").get("lang")) == (200, "ru")
+    await browser.get("/batches/new")
+    page = await browser.post("/batches/new", name="")
+    assert (page.status, page.value("back")) == (422, "/batches/new")
+
+
+async def test_a_form_is_shown_again_in_another_language_and_nothing_is_done(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    browser = await browser_as(Role.ADMIN)
+    await browser.get("/batches/new")
+    browser.speak("ru")
+    page = await browser.post("/batches/new", name="Morning", text="@one_news", only_show="yes")
+    assert (page.status, page.title) == (200, "Новая подборка")
+    assert (page.value("name"), page.value("text")) == ("Morning", "@one_news")
+    await browser.get("/users/new")
+    page = await browser.post("/users/new", name="Anna", email="a@b.example", password=NEW, only_show="yes")
+    assert (page.status, page.value("email")) == (200, "a@b.example")
+    await browser.get("/templates/new")
+    page = await browser.post("/templates/new", name="Mine", content="Text", only_show="yes")
+    assert (page.status, page.value("content")) == (200, "Text")
+    await browser.get("/campaigns/new")
+    page = await browser.post("/campaigns/new", step="pace", name="Mine", delivery_rate="7", only_show="yes")
+    assert (page.status, page.value("delivery_rate"), page.value("name")) == (200, "7", "Mine")
+    await browser.get("/password")
+    page = await browser.post(
+        "/password", current_password=PASSWORD, new_password=NEW, repeated=NEW, only_show="yes"
+    )
+    assert page.status == 200
+    for table in ("batches", "templates", "campaigns"):
+        assert await stage.execute(f"SELECT 1 FROM {table}") == []
+    assert len(await stage.execute("SELECT 1 FROM users")) == 1
 
 
 async def test_language_and_colours_are_kept_in_the_browser(open_browser: OpenBrowser) -> None:

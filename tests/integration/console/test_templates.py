@@ -213,7 +213,7 @@ async def test_a_template_is_deleted(browser_as: BrowserAs, stage: Stage) -> Non
     browser = await browser_as(Role.OPERATOR)
     path = await write(browser)
     page = await browser.get(path)
-    assert page.forms(f"{path}/delete")[0].get("data-confirm")
+    assert page.question(f"{path}/delete")
     page = await browser.submit(f"{path}/delete")
     assert page.notice == "Deleted."
     assert await stage.execute("SELECT 1 FROM templates") == []

@@ -110,7 +110,9 @@
   // ---- forms: sent once, and asked about first where there is no way back
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.dataset.confirm && !form.dataset.confirmed) { event.preventDefault(); ask(form, event.submitter); return; }
+    if (form.matches("[data-preferences]")) { prefer(form, event); return; }
+    const question = findQuestion(form, event.submitter);
+    if (question && !form.dataset.confirmed) { event.preventDefault(); ask(form, event.submitter, question); return; }
     if (form.method !== "post" || form.hasAttribute("hx-post")) return;
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "yes";
@@ -126,14 +128,59 @@
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) free(form);
   });
-  function ask(form, submitter) {
+  function findQuestion(form, submitter) {
+    return submitter?.name === "question" ? submitter.value : form.querySelector("input[type=hidden][name=question]")?.value;
+  }
+  function ask(form, submitter, question) {
     const dialog = document.querySelector("#confirm");
-    dialog.querySelector("[data-question]").textContent = form.dataset.confirm;
+    dialog.querySelector("[data-question]").textContent = question;
     const yes = dialog.querySelector("[data-yes]");
     yes.textContent = (submitter || form.querySelector("button")).textContent;
-    yes.onclick = () => { dialog.close(); form.dataset.confirmed = "yes"; form.requestSubmit(submitter || undefined); delete form.dataset.confirmed; };
+    yes.onclick = () => {
+      dialog.close();
+      // The server asks whoever sends the question.
+      form.addEventListener("formdata", (event) => event.formData.delete("question"), { once: true });
+      form.dataset.confirmed = "yes";
+      form.requestSubmit(submitter || undefined);
+      delete form.dataset.confirmed;
+    };
     dialog.querySelector("[data-no]").onclick = () => dialog.close();
     dialog.showModal();
+  }
+
+  // ---- language and colours, without losing what is typed
+  function isChanged(field) {
+    if (["hidden", "password", "file", "submit", "button"].includes(field.type)) return false;
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    if (field.options) return [...field.options].some((option) => option.selected !== option.defaultSelected);
+    return field.value !== field.defaultValue;
+  }
+  function findTyped(form) {
+    const forms = [...document.querySelectorAll("main form[method=post]")];
+    // A page that came of a form shows what was typed before, which no other way leads back to.
+    const own = "posted" in form.dataset && forms.find((one) => new URL(one.action).pathname === location.pathname && one.querySelector("input:not([type=hidden]), textarea, select"));
+    return own || forms.find((one) => [...one.elements].some(isChanged));
+  }
+  async function prefer(form, event) {
+    const button = event.submitter, typed = findTyped(form);
+    if (button?.name !== "theme" && !typed) return;
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(form, button));
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+      if (answer.type !== "opaqueredirect") throw new Error(String(answer.status));
+    } catch { announce(texts.unreachable); return; }
+    if (button.name === "theme") {
+      document.documentElement.dataset.theme = button.value;
+      for (const other of form.querySelectorAll("[name=theme]")) other.toggleAttribute("aria-current", false);
+      button.setAttribute("aria-current", "true");
+      return;
+    }
+    // The same form again in the other language: nothing is done with it.
+    const only = document.createElement("input");
+    Object.assign(only, { type: "hidden", name: "only_show", value: "yes" });
+    typed.append(only);
+    HTMLFormElement.prototype.submit.call(typed);
   }
 
   // ---- one box that checks all of its form
