@@ -1,6 +1,7 @@
 """Putting channels into batches: chosen ones, all that a search finds, or a list; and batches made of others."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,20 +14,24 @@ from vestnik.console.channel_imports import SHOWN_BATCHES, preview
 from vestnik.console.channel_lists import read_target
 from vestnik.console.channel_queries import make_address, read_channel_query, write_channel_query
 from vestnik.console.forms import Form, Submitted, submit
-from vestnik.console.pages import PAGE_SIZE, make_part, read_cursor
+from vestnik.console.pages import PAGE_SIZE
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.domain.batches import Combination
 from vestnik.domain.errors import InvalidInputError, NotFoundError
-from vestnik.domain.ids import BatchId
+from vestnik.domain.ids import BatchId, ChannelId
 from vestnik.domain.users import Role
 from vestnik.services import batch_views, batches
+from vestnik.services.accounts import parse_id
 from vestnik.services.channel_views import ChannelQuery
+from vestnik.web.cursors import decode_cursor, encode_cursor
 from vestnik.web.database import LONG_LIMIT_SECONDS
 
 router = APIRouter(prefix="/batches")
 
 MOST_COMBINED: Final = 20
 _FEWEST_FIELDS: Final = 2
+START: Final = "start"
+"""Instead of a cursor: from the beginning."""
 _COMBINE_FIELDS: Final = {"batch_ids": "other"}
 
 
@@ -159,7 +164,7 @@ async def show_add(visitor: Visiting, batch_id: UUID) -> Response:
 
 @router.post("/{batch_id}/add", **open_to(Role.OPERATOR))
 async def add_chosen(visitor: Visiting, batch_id: UUID, form: Submitted) -> Response:
-    """Put the chosen channels at its end."""
+    """Put the chosen channels at its end; `look` only shows others to choose from."""
 
     async def add(session: AsyncSession) -> str:
         await batches.add_channels(session, visitor.actor, BatchId(batch_id), read_chosen(form))
@@ -168,7 +173,16 @@ async def add_chosen(visitor: Visiting, batch_id: UUID, form: Submitted) -> Resp
     async def again(corrected: Form, status: int) -> Response:
         return await _show_add(visitor, BatchId(batch_id), corrected, status)
 
-    return await submit(visitor, form, add, again=again, notice="channels-added", limit=LONG_LIMIT_SECONDS)
+    if form.flag("look"):
+        return await again(form, HTTPStatus.OK)
+    response = await submit(
+        visitor, form, add, again=again, notice="channels-added", limit=LONG_LIMIT_SECONDS
+    )
+    if response.status_code != HTTPStatus.SEE_OTHER or not form.text("text").strip():
+        return response
+    # A redirect would take away the list that was pasted as well.
+    kept = Form(values={name: form.texts(name) for name in ("text", "search", "active")})
+    return await _show_add(visitor, BatchId(batch_id), kept, is_added=True)
 
 
 @router.post("/{batch_id}/add-found", **open_to(Role.OPERATOR))
@@ -201,28 +215,52 @@ async def preview_list(visitor: Visiting, batch_id: UUID, form: Submitted) -> Re
     )
 
 
-async def _show_add(visitor: Visitor, batch_id: BatchId, form: Form, status: int = 200) -> Response:
+async def _show_add(
+    visitor: Visitor, batch_id: BatchId, form: Form, status: int = 200, *, is_added: bool = False
+) -> Response:
     request = visitor.request
     is_form = request.method == "POST"
     wanted = _read_wanted(form) if is_form else read_channel_query(request.query_params)
-    before = None if is_form else read_cursor(request, (datetime, UUID))
+    cursor = (form.text("look") or form.text("cursor")) if is_form else request.query_params.get("cursor", "")
+    before = _read_before(cursor)
 
     async def read(session: AsyncSession) -> dict[str, Any]:
-        detail = await batches.get_batch(session, batch_id)
         found = await batch_views.list_candidates(session, batch_id, wanted, limit=PAGE_SIZE, before=before)
-        page = make_part(
-            request,
-            found.items,
-            found.next_before,
-            path=f"/batches/{batch_id}/add",
-            query=write_channel_query(wanted),
-        )
-        return {"detail": detail, "page": page}
+        shown = {candidate.channel.id for candidate in found.items}
+        return {
+            "detail": await batches.get_batch(session, batch_id),
+            "rows": found.items,
+            "next_cursor": "" if found.next_before is None else encode_cursor(found.next_before),
+            # Boxes that were checked stay, on whichever page they were.
+            "chosen": await batch_views.list_chosen(
+                session, batch_id, [channel for channel in _list_chosen(form) if channel not in shown]
+            ),
+        }
 
     return visitor.render(
         "batches/add.html",
         form=form,
         status=status,
         wanted=write_channel_query(wanted),
+        cursor="" if before is None else cursor,
+        start=START,
+        is_added=is_added,
         **await visitor.read(read),
     )
+
+
+def _read_before(cursor: str) -> tuple[datetime, UUID] | None:
+    """Where the page before ended; None for the first and for anything that is no cursor."""
+    try:
+        at, channel_id = decode_cursor(cursor, (datetime, UUID))
+    except InvalidInputError:
+        return None
+    assert isinstance(at, datetime)
+    assert isinstance(channel_id, UUID)
+    return at, channel_id
+
+
+def _list_chosen(form: Form) -> list[ChannelId]:
+    """The channels whose boxes are checked, each once; what is no id is left out."""
+    found = dict.fromkeys(parse_id(text) for text in form.texts("channel_ids"))
+    return [ChannelId(channel_id) for channel_id in found if channel_id is not None]

@@ -245,6 +245,16 @@ async def get_channel(session: AsyncSession, channel_id: ChannelId) -> ChannelRe
     return found[0] if found else None
 
 
+async def find_channels(session: AsyncSession, channel_ids: Sequence[ChannelId]) -> list[ChannelRecord]:
+    """Those of the channels that are there and not deleted, the newest first."""
+    query = (
+        select(Channel)
+        .where(Channel.id.in_(channel_ids), Channel.deleted_at.is_(None))
+        .order_by(Channel.created_at.desc(), Channel.id.desc())
+    )
+    return await _add_inactivity(session, (await session.scalars(query)).all())
+
+
 async def list_members(
     session: AsyncSession, batch_id: BatchId, *, limit: int, after: int
 ) -> list[ChannelRecord]:

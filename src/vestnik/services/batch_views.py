@@ -17,7 +17,7 @@ from vestnik.domain.states import AccountKind
 from vestnik.services.batches import MembershipChange, add_channels, require_batch
 from vestnik.services.campaign_views import CampaignView
 from vestnik.services.campaigns import list_campaigns
-from vestnik.services.channel_views import ChannelQuery, ChannelView, list_channels
+from vestnik.services.channel_views import ChannelQuery, ChannelView, find_channels, list_channels
 
 MOST_FOUND: Final = 100_000
 """Channels that are put into a batch by one search."""
@@ -81,6 +81,16 @@ async def list_candidates(
     members = await rows.find_members(session, batch_id, [channel.id for channel in page.items])
     items = [Candidate(channel=channel, is_member=channel.id in members) for channel in page.items]
     return CandidatePage(items=items, next_before=page.next_before)
+
+
+async def list_chosen(
+    session: AsyncSession, batch_id: BatchId, channel_ids: Sequence[ChannelId]
+) -> list[ChannelView]:
+    """Those of the channels that can still come into the batch, the newest first."""
+    members = await rows.find_members(session, batch_id, channel_ids)
+    return await find_channels(
+        session, [channel_id for channel_id in channel_ids if channel_id not in members]
+    )
 
 
 async def find_all_channels(session: AsyncSession, wanted: ChannelQuery) -> list[ChannelId]:

@@ -109,6 +109,11 @@ def _read_exact_name(search: str) -> ChannelName | None:
         return None
 
 
+async def find_channels(session: AsyncSession, channel_ids: Sequence[ChannelId]) -> list[ChannelView]:
+    """Those that are there, the newest first."""
+    return [build_channel_view(record) for record in await records.find_channels(session, channel_ids)]
+
+
 async def get_channel(session: AsyncSession, channel_id: ChannelId) -> ChannelDetail:
     """Raises NotFoundError, for deleted ones too."""
     record = await records.get_channel(session, channel_id)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.console.conftest import BrowserAs
 from tests.integration.console.test_channel_imports import go_on, read_figures, read_members
-from tests.support.pages import read_question
+from tests.support.pages import Page, read_question
 from tests.support.stage import Stage
 from vestnik.domain.users import Role
 
@@ -266,7 +266,7 @@ async def test_channels_are_searched_chosen_and_added(browser_as: BrowserAs, sta
     }
     assert set(boxes) == {f"Choose @second_{number:05}" for number in (1, 2, 3)}
     chosen = [boxes["Choose @second_00003"], boxes["Choose @second_00001"]]
-    page = await browser.submit(path, channel_ids=chosen)
+    page = await browser.submit(path, channel_ids=chosen, search="_0000")
     assert page.notice == "The channels are in the batch."
     assert page.value("search") == "_0000"
     assert await read_members(stage, "first") == ["first_00001", "second_00003", "second_00001"]
@@ -277,14 +277,58 @@ async def test_adding_nothing_is_refused_and_the_search_is_kept(browser_as: Brow
     await stage.add_channels(60, "second")
     browser, path = await browser_as(Role.OPERATOR), f"/batches/{await find_batch(stage, 'first')}/add"
     await browser.get(f"{path}?search=second&active=true")
-    page = await browser.post(path)
+    page = await browser.post(path, search="second", active="true")
     assert page.status == 422
     assert "Choose at least one channel" in page.text
     assert (page.value("search"), page.value("active")) == ("second", "true")
-    assert page.links["Further"].startswith(f"{path}?search=second&active=true&cursor=")
+    (further,) = [button for button in page.root.find_all("button", name="look") if button.text == "Further"]
+    page = await browser.post(path, search="second", active="true", look=further.get("value"))
+    assert (page.status, len(page.rows)) == (200, 10)
     page = await browser.post(path, channel_ids=[str(uuid4())])
     assert page.status == 422
     assert await read_members(stage, "first") == ["first_00001"]
+
+
+def list_checked(page: Page) -> list[str]:
+    return [
+        box.get("value")
+        for box in page.root.find_all("input", name="channel_ids")
+        if "checked" in box.attributes
+    ]
+
+
+async def test_choosing_goes_on_over_searches_and_pages(browser_as: BrowserAs, stage: Stage) -> None:
+    await stage.add_channels(1)
+    channels = [str(channel_id) for channel_id in await stage.add_channels(60, "second")]
+    browser, path = await browser_as(Role.OPERATOR), f"/batches/{await find_batch(stage, 'first')}/add"
+    await browser.get(path)
+    typed = {"text": "@one_news", "active": "true"}
+    page = await browser.post(path, **typed, search="_00001", channel_ids=channels[40], look="start")
+    assert (page.status, list_checked(page), page.value("text")) == (200, [channels[40]], "@one_news")
+    assert "Chosen before @second_00041" in page.text
+    assert page.value("search") == "_00001"
+    chosen = [channels[40], channels[0]]
+    page = await browser.post(path, **typed, search="second", channel_ids=chosen, look="start")
+    assert sorted(list_checked(page)) == sorted(chosen)
+    (further,) = [button for button in page.root.find_all("button", name="look") if button.text == "Further"]
+    page = await browser.post(path, **typed, search="second", channel_ids=chosen, look=further.get("value"))
+    assert len(page.rows) == 10
+    assert sorted(list_checked(page)) == sorted(chosen)
+    assert await read_members(stage, "first") == ["first_00001"]
+    answers = [await browser.post(path, **typed, search="second", channel_ids=chosen) for _ in range(2)]
+    assert await read_members(stage, "first") == ["first_00001", "second_00041", "second_00001"]
+    for page in answers:
+        assert (page.status, page.value("text"), page.value("search")) == (200, "@one_news", "second")
+        assert page.notice == "The channels are in the batch."
+        assert list_checked(page) == []
+
+
+async def test_what_is_chosen_by_nonsense_is_left_out(browser_as: BrowserAs, stage: Stage) -> None:
+    channels = await stage.add_channels(2)
+    browser, path = await browser_as(Role.OPERATOR), f"/batches/{await find_batch(stage, 'first')}/add"
+    await browser.get(path)
+    page = await browser.post(path, channel_ids=["nonsense", str(uuid4()), str(channels[0])], look="nonsense")
+    assert (page.status, list_checked(page)) == (200, [])
 
 
 async def test_all_that_a_search_finds_is_added(browser_as: BrowserAs, stage: Stage) -> None:
@@ -292,8 +336,11 @@ async def test_all_that_a_search_finds_is_added(browser_as: BrowserAs, stage: St
     await stage.add_channels(130, "second")
     batch_id = await find_batch(stage, "first")
     browser = await browser_as(Role.OPERATOR)
-    await browser.get(f"/batches/{batch_id}/add?search=second")
-    page = await browser.submit(f"/batches/{batch_id}/add-found")
+    page = await browser.get(f"/batches/{batch_id}/add?search=second")
+    assert page.root.find("button", name="question").get("formaction") == f"/batches/{batch_id}/add-found"
+    page = await browser.submit(
+        f"/batches/{batch_id}/add-found", search="second", csrf_token=browser.csrf_token
+    )
     assert page.title == "first"
     assert len(await read_members(stage, "first")) == 131
 

@@ -186,7 +186,7 @@
   // ---- one box that checks all of its form
   document.addEventListener("change", (event) => {
     const name = event.target.dataset?.checkAll;
-    if (name) for (const box of event.target.form.querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)) box.checked = event.target.checked;
+    if (name) for (const box of (event.target.closest("table") || event.target.form).querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)) box.checked = event.target.checked;
   });
 
   // ---- htmx: failures are told, never swallowed
