@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.console.campaign_plans import read_slowing
 from vestnik.console.forms import Form
 from vestnik.console.pages import LONGEST_SEARCH
 from vestnik.console.post_previews import ShownPost, show_post
@@ -76,6 +77,7 @@ async def read_around(session: AsyncSession, campaign_id: CampaignId) -> dict[st
         "allowed": list_allowed(campaign),
         "shown_marks": " ".join(sorted(mark_parts(campaign))),
         "has_worker": has_worker,
+        "slowing": await read_slowing(session, campaign),
         "batch": await _read_batch(session, campaign),
         "form": Form.start(),
     }

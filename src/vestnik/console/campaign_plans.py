@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,9 +49,36 @@ class Plan:
         return bool(self.rivals) and wanted > self.account.rate
 
     @property
+    def expected_rate(self) -> Decimal:
+        """Posts a second that are left for it beside them."""
+        wanted = self.draft.delivery_rate + sum(rival.delivery_rate for rival in self.rivals)
+        share = min(self.account.rate / wanted, Decimal(1))
+        return round(min(self.draft.delivery_rate * share, self.account.rate), 2)
+
+    @property
     def is_late(self) -> bool:
         """Whether the time to start at has passed."""
         return self.draft.scheduled_at is not None and self.draft.scheduled_at <= datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slowing:
+    """Why a running campaign goes slower than its own rate."""
+
+    account_rate: Decimal
+    rivals: int
+    """Other running campaigns of the account, which share its rate."""
+
+
+async def read_slowing(session: AsyncSession, campaign: CampaignView) -> Slowing | None:
+    """None while the account's rate is enough for all that runs, and for what does not run."""
+    if campaign.stored_status is not CampaignStatus.RUNNING:
+        return None
+    account = next(view for view in await list_accounts(session) if view.id == campaign.account_id)
+    running = await _list_running(session, AccountId(campaign.account_id))
+    if sum(view.delivery_rate for view in running) <= account.rate:
+        return None
+    return Slowing(account_rate=account.rate, rivals=len(running) - 1)
 
 
 async def make_plan(session: AsyncSession, draft: CampaignDraft) -> Plan:

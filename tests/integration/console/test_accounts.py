@@ -122,6 +122,18 @@ async def test_a_pace_changed_by_somebody_else_meanwhile_is_not_overwritten(
     assert (await read_account(stage, account_id))[1] == 4
 
 
+async def test_what_is_asked_for_again_has_what_keeps_the_account_from_posting(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    account_id = await add_account(stage, "Newsroom")
+    browser = await browser_as(Role.ADMIN)
+    page = await browser.get(f"/accounts/{account_id}")
+    assert not page.root.find_all("div", class_="bad")
+    await stage.execute("UPDATE accounts SET state = 'LIMITED' WHERE id = :id", id=account_id)
+    replaced = (await browser.get(page.root.find(id="standing").get("hx-get"))).root.find(id="standing")
+    assert replaced.find("div", class_="bad").find_all("form", action=f"/accounts/{account_id}/release")
+
+
 async def test_only_administrators_see_the_form_and_may_send_it(browser_as: BrowserAs, stage: Stage) -> None:
     account_id = await add_account(stage, "Newsroom", state="LIMITED")
     for role in (Role.VIEWER, Role.OPERATOR):

@@ -24,7 +24,7 @@ async def _go(browser: Browser, go: str = "next", **typed: str) -> Page:
         form for form in page.forms(NEW) if any(node.get("value") == go for node in form.find_all(name="go"))
     ]
     fields: dict[str, Any] = {}
-    for name in {node.get("name") for node in form.walk() if node.get("name")} - {"go"}:
+    for name in {node.get("name") for node in form.walk() if node.get("name")} - {"go", "question"}:
         values = page.values(name)
         if values:
             fields[name] = values[-1]
@@ -90,6 +90,7 @@ async def test_campaigns_that_share_the_account_are_named(browser_as: BrowserAs,
     page = await _reach_summary(browser, world, delivery_rate="10")
     assert page.links["Rival"] == f"/campaigns/{rival}"
     assert "They share its 20 posts a second" in page.text
+    assert "About 8 a second while the others run, instead of the campaign's 10" in page.text
     page = await _reach_summary(browser, world, delivery_rate="1")
     assert "are enough for all" in page.text
 

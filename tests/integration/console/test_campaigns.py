@@ -368,3 +368,21 @@ async def test_only_what_can_change_is_asked_for_again(browser_as: BrowserAs, wo
     await world.stage.execute("UPDATE campaigns SET status = 'RUNNING', pause_reason = NULL")
     await world.stage.cancel(campaign_id)
     assert await read_triggers() == {"campaign-changed from:body"}
+
+
+async def test_a_campaign_that_is_slowed_says_by_what(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await world.add_campaign(rate=15)
+    browser = await browser_as(Role.VIEWER)
+    path = f"/campaigns/{campaign_id}/around"
+    await world.stage.execute("UPDATE accounts SET rate = 12.5")
+    assert "slower" not in (await browser.get(path, headers=PART)).text
+    await world.stage.start(campaign_id)
+    assert (
+        "its own 15 posts a second: the account makes only 12.5."
+        in (await browser.get(path, headers=PART)).text
+    )
+    await world.stage.execute("UPDATE accounts SET rate = 20")
+    assert "slower" not in (await browser.get(path, headers=PART)).text
+    await world.add_campaign(start=True, rate=10)
+    said = (await browser.get(path, headers=PART)).text
+    assert "the account makes 20, and 1 other running campaign shares them." in said
