@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.console.campaign_plans import read_slowing
 from vestnik.console.forms import Form
+from vestnik.console.marking import mark
 from vestnik.console.pages import LONGEST_SEARCH
 from vestnik.console.post_previews import ShownPost, show_post
 from vestnik.console.rate_charts import make_chart
@@ -39,6 +40,12 @@ UNKNOWN_OUTCOME: Final = "UNKNOWN_OUTCOME"
 NO_CODE: Final = "UNKNOWN"
 """What failures without a code are counted under; nothing can be asked of them by it."""
 _LONGEST_CODE: Final = 100
+UNREADABLE: Final = mark(
+    "Another version of Vestnik has stored this post, and this one cannot read it. Write the post anew to go on."
+)
+UNREADABLE_FOR_GOOD: Final = mark(
+    "Another version of Vestnik has stored this post, and this one cannot show it. What was posted stays as it is."
+)
 _NOTHING: Final = TemplateDraft(name="", content="")
 
 
@@ -319,5 +326,6 @@ async def show_content(visitor: Visitor, campaign: CampaignView) -> ShownPost:
 
     try:
         return await show_post(visitor, await visitor.read(read))
-    except InvalidInputError as error:  # it is from this page that it is corrected
-        return replace(await show_post(visitor, _NOTHING), problem=visitor.say(error.message))
+    except InvalidInputError:
+        said = UNREADABLE if "correct" in list_allowed(campaign) else UNREADABLE_FOR_GOOD
+        return replace(await show_post(visitor, _NOTHING), problem=visitor.language.gettext(said))

@@ -191,12 +191,15 @@ async def save_content(visitor: Visiting, campaign_id: UUID, form: Submitted) ->
     return await submit(visitor, form, patiently(correct), again=again, notice="campaign-corrected")
 
 
+_UNREADABLE_DRAFT: Final = TemplateDraft(name="", content="", parse_mode=ParseMode.HTML)
+
+
 async def _read_stored(visitor: Visitor, campaign: CampaignView) -> TemplateDraft | None:
-    """What it posts now, empty if that cannot be read any more; None before its start."""
+    """What it posts now, `_UNREADABLE_DRAFT` if that cannot be read any more; None before its start."""
     try:
         return await visitor.read(lambda session: read_frozen(session, CampaignId(campaign.id)))
     except InvalidInputError:
-        return TemplateDraft(name="", content="", parse_mode=ParseMode.HTML)
+        return _UNREADABLE_DRAFT
 
 
 async def _show_content(
@@ -229,6 +232,7 @@ async def _show_content(
         form=form,
         campaign=campaign,
         stored=stored,
+        is_unreadable=stored is _UNREADABLE_DRAFT,
         is_stale=is_stale,
         shown=await show_post(visitor, typed),
     )

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 
 _WORTH_KEEPING: Final = 20
 """Characters; what is shorter is typed again."""
-_SECRET: Final = re.compile("password|token|key|seen|cursor|digest")
+_NOT_TYPED: Final = re.compile("password|token|key|seen|cursor|digest|question|look")
+"""Fields whose texts are secret, or were put there by a page."""
 
 
 def install_failure_pages(app: FastAPI) -> None:
@@ -88,7 +89,7 @@ async def _list_typed(request: Request) -> list[str]:
     return [
         value
         for name, value in form.multi_items()
-        if isinstance(value, str) and len(value) >= _WORTH_KEEPING and not _SECRET.search(name)
+        if isinstance(value, str) and len(value) >= _WORTH_KEEPING and not _NOT_TYPED.search(name)
     ]
 
 

@@ -148,6 +148,17 @@ async def test_a_viewer_changes_nothing(browser_as: BrowserAs, world: World) -> 
         assert (await viewer.post(f"/campaigns/{campaign_id}/{name}", content="x")).status == 403
 
 
+async def test_a_post_that_another_version_froze_is_not_to_be_corrected_after_the_end(
+    browser_as: BrowserAs, world: World
+) -> None:
+    campaign_id = await _pause(world)
+    await world.stage.cancel(campaign_id)
+    await world.stage.execute("""UPDATE campaigns SET content = '{"format": 99}'""")
+    page = await (await browser_as(Role.OPERATOR)).get(f"/campaigns/{campaign_id}")
+    (problem,) = page.root.find_all("p", class_="bad")
+    assert problem.text.endswith("cannot show it. What was posted stays as it is.")
+
+
 async def test_a_post_that_another_version_froze_is_replaced(browser_as: BrowserAs, world: World) -> None:
     campaign_id = await _pause(world)
     await world.stage.execute(
@@ -156,10 +167,12 @@ async def test_a_post_that_another_version_froze_is_replaced(browser_as: Browser
     browser = await browser_as(Role.OPERATOR)
     page = await browser.get(f"/campaigns/{campaign_id}")
     assert page.status == 200
-    assert page.root.find_all("p", class_="bad")
+    (problem,) = page.root.find_all("p", class_="bad")
+    assert problem.text.endswith("cannot read it. Write the post anew to go on.")
     path = f"/campaigns/{campaign_id}/content"
     page = await browser.get(path)
     assert (page.status, page.value("content")) == (200, "")
+    assert "Another version of Vestnik has stored this post" in page.text
     page = await browser.post(path, content="Whole again", parse_mode="")
     assert (page.status, bool(page.problems["without_file"])) == (422, True)
     page = await browser.submit(path, content="Whole again", parse_mode="", without_file="on")
