@@ -15,7 +15,6 @@ from vestnik.domain.media import LARGEST_PHOTO, LARGEST_UPLOAD, LONGEST_FILE_NAM
 from vestnik.domain.users import Role
 from vestnik.services import media
 from vestnik.web.cursors import decode_cursor
-from vestnik.web.database import LIMIT_SECONDS
 from vestnik.web.downloads import OTHER_TYPE, send_file
 from vestnik.web.identity import Identified, allow
 from vestnik.web.problems import MEDIA_TYPE
@@ -108,9 +107,7 @@ async def upload_media(
         kind = upload.fields.get("kind") or query.kind or MediaType.PHOTO
         name = upload.fields.get("name") or query.name or upload.name or kind
         received = await media.receive_media(state.media, upload.chunks, kind=kind, name=name)
-    view = await state.database.run(
-        lambda session: media.store_media(session, identity.actor, received), limit=LIMIT_SECONDS
-    )
+    view = await state.database.run(lambda session: media.store_media(session, identity.actor, received))
     if not view.is_new:
         response.status_code = HTTPStatus.OK
     response.headers["Location"] = f"/api/media/{view.id}"

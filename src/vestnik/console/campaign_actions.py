@@ -22,7 +22,7 @@ from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
 from vestnik.services import campaign_edits, campaigns
 from vestnik.services.campaign_views import CampaignView
-from vestnik.web.database import LIMIT_SECONDS, LONG_LIMIT_SECONDS, patiently
+from vestnik.web.database import LONG_LIMIT_SECONDS, patiently
 
 router = APIRouter(prefix="/campaigns/{campaign_id}")
 
@@ -65,7 +65,7 @@ async def _act(
     async def again(corrected: Form, status: int) -> Response:
         return await show_detail(visitor, campaign_id, _place_problems(visitor, corrected, status), status)
 
-    limit = LONG_LIMIT_SECONDS if is_long else LIMIT_SECONDS
+    limit = LONG_LIMIT_SECONDS if is_long else None
     return await submit(
         visitor, form, work if is_long else patiently(work), again=again, notice=notice, limit=limit
     )

@@ -24,7 +24,6 @@ from vestnik.domain.errors import (
     TooManyRequestsError,
     VestnikError,
 )
-from vestnik.web.database import LIMIT_SECONDS
 from vestnik.web.problems import find_status
 
 KEY_FIELD: Final = "request_key"
@@ -159,7 +158,7 @@ async def submit(
     *,
     again: Callable[[Form, int], Awaitable[Response]],
     notice: str | None = None,
-    limit: float = LIMIT_SECONDS,
+    limit: float | None = None,
 ) -> Response:
     """Do in one transaction what a form asks for, and lead to the path that `work` returns.
 

@@ -18,7 +18,6 @@ from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ForbiddenError, PasswordChangeRequiredError, UnauthorizedError
 from vestnik.domain.users import Role
 from vestnik.web.authentication import make_csrf_token
-from vestnik.web.database import LIMIT_SECONDS
 from vestnik.web.identity import SAFE_METHODS, SESSION_COOKIE, Identity
 from vestnik.web.state import read_state
 
@@ -102,7 +101,7 @@ class Visitor(Reader):
         return self.identity.role.includes(Role(role))
 
     async def read(
-        self, work: Callable[[AsyncSession], Awaitable[Result]], *, limit: float = LIMIT_SECONDS
+        self, work: Callable[[AsyncSession], Awaitable[Result]], *, limit: float | None = None
     ) -> Result:
         """Run a transaction."""
         return await read_state(self.request.app).database.run(work, limit=limit)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -11,19 +12,29 @@ from vestnik.domain.errors import DatabaseUnavailableError
 
 Result = TypeVar("Result")
 
-LIMIT_SECONDS: Final = 5.5
-"""An answer comes within 6 s even when the database's host swallows packets."""
 LONG_LIMIT_SECONDS: Final = 120.0
-"""For imports and the like, which have much to do. What takes longer than `ASK_AFTER_SECONDS` is waited for only
+"""For imports and the like, which have much to do. What takes longer than `Limits.ask_after` is waited for only
 while the database answers others."""
 MOST_LONG: Final = 3
 """Of them this many have a connection at a time. Those that wait, be it for each other's locks, wait without one,
 so that all other requests find some of the engine's five."""
 PATIENCE_SECONDS: Final = 4.0
 """How long short work waits for what long work has locked, see `patiently`."""
-ASK_AFTER_SECONDS: Final = 3.0
-ASK_LIMIT_SECONDS: Final = 2.0
-"""Together with the time between two questions below `LIMIT_SECONDS`, whenever the database falls silent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Seconds after which a database that keeps silent counts as away."""
+
+    short: float = 5.5
+    """For work with little to do: an answer comes within 6 s even when the database's host swallows packets."""
+    ask_after: float = 3.0
+    """Of long work, between two questions whether the database answers others."""
+    ask: float = 2.0
+    """For such a question; together with the time between two of them less than `short`."""
+
+
+LIMITS: Final = Limits()
 
 
 def patiently(
@@ -41,23 +52,24 @@ def patiently(
 class Database:
     """Runs the work of requests, a transaction each."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, limits: Limits = LIMITS) -> None:
         self.engine = engine
+        self.limits = limits
         self._autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._abandoned: set[asyncio.Task[Any]] = set()
         self._long = asyncio.Semaphore(MOST_LONG)
 
     async def run(
-        self, work: Callable[[AsyncSession], Awaitable[Result]], *, limit: float = LIMIT_SECONDS
+        self, work: Callable[[AsyncSession], Awaitable[Result]], *, limit: float | None = None
     ) -> Result:
         """Do it in one transaction, which is committed when this returns.
 
-        Raises DatabaseUnavailableError when the database is away, when the work takes longer than `limit` seconds,
-        or when a database that is busy with it does not answer others either: then the work is given up in the
-        background, because a driver that waits for a silent host cannot be cancelled at once (psycopg 3.3 waits up
-        to 10 s).
+        Work is short unless it has a `limit` in seconds. Raises DatabaseUnavailableError when the database is
+        away, when the work takes longer than its limit, or when a database that is busy with it does not answer
+        others either: then the work is given up in the background, because a driver that waits for a silent host
+        cannot be cancelled at once (psycopg 3.3 waits up to 10 s).
         """
-        run = self._run(work, self.engine) if limit <= LIMIT_SECONDS else self._run_long(work)
+        run = self._run(work, self.engine) if limit is None else self._run_long(work)
         return await self._wait(asyncio.create_task(run), limit)
 
     async def look(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
@@ -65,9 +77,9 @@ class Database:
 
         For what is asked all the time. Raises as `run` does.
         """
-        return await self._wait(asyncio.create_task(self._run(work, self._autocommitting)), LIMIT_SECONDS)
+        return await self._wait(asyncio.create_task(self._run(work, self._autocommitting)), None)
 
-    async def _wait(self, task: "asyncio.Task[Result]", limit: float) -> Result:
+    async def _wait(self, task: "asyncio.Task[Result]", limit: float | None) -> Result:
         try:
             is_done = await self._watch(task, limit)
         except asyncio.CancelledError:
@@ -78,22 +90,23 @@ class Database:
             raise DatabaseUnavailableError("the database does not answer")
         return task.result()
 
-    async def _watch(self, task: "asyncio.Task[Result]", limit: float) -> bool:
+    async def _watch(self, task: "asyncio.Task[Result]", limit: float | None) -> bool:
         """Whether it ended in time and while the database was there.
 
         A long silence on one connection may be a statement with much to do, or a wait for a lock; whether the
         database is still there only another connection can tell.
         """
+        if limit is None:
+            await asyncio.wait({task}, timeout=self.limits.short)
+            return task.done()
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
         while not task.done():
             left = end - loop.time()
             if left <= 0:
                 return False
-            await asyncio.wait(
-                {task}, timeout=left if limit <= LIMIT_SECONDS else min(left, ASK_AFTER_SECONDS)
-            )
-            if limit > LIMIT_SECONDS and not task.done() and not await self._is_there(task):
+            await asyncio.wait({task}, timeout=min(left, self.limits.ask_after))
+            if not task.done() and not await self._is_there(task):
                 return False
         return True
 
@@ -101,7 +114,7 @@ class Database:
         """Whether the database answers a question, or the work has ended meanwhile."""
         asking = asyncio.create_task(is_answering(self.engine))
         try:
-            await asyncio.wait({asking, task}, timeout=ASK_LIMIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({asking, task}, timeout=self.limits.ask, return_when=asyncio.FIRST_COMPLETED)
             return task.done() or (asking.done() and asking.result())
         finally:
             if not asking.done():

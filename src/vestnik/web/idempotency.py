@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vestnik.db import idempotency as rows
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import InvalidInputError
-from vestnik.web.database import LIMIT_SECONDS
 from vestnik.web.identity import Identified, Identity
 from vestnik.web.patterns import KEY
 from vestnik.web.state import read_state
@@ -65,7 +64,7 @@ class Act:
         work: Callable[[AsyncSession], Awaitable[Model]],
         *,
         headers: Callable[[Model], Mapping[str, str]] = _list_none,
-        limit: float = LIMIT_SECONDS,
+        limit: float | None = None,
     ) -> Model:
         """Do it and commit; `headers` of the answer are kept with it.
 

@@ -21,7 +21,7 @@ from vestnik.db.secrets import KeyRing, open_key_ring
 from vestnik.domain.users import Role
 from vestnik.services.campaigns import read_progress
 from vestnik.web.authentication import StoredIdentities
-from vestnik.web.database import Database
+from vestnik.web.database import Database, Limits
 from vestnik.web.hub import ProgressHub
 from vestnik.web.state import WebState
 from vestnik.web.throttle import Throttle
@@ -48,9 +48,15 @@ def app(engine: AsyncEngine, tmp_path: Path) -> FastAPI:
     return create_app(Readiness(lambda: None), state, ApiOptions(cors_origins=[ALLOWED_ORIGIN]))
 
 
-def make_state(engine: AsyncEngine, open_keys: Callable[[], KeyRing], data_dir: Path) -> WebState:
+PATIENT = Limits(short=60.0, ask_after=30.0, ask=20.0)
+"""For all tests but those of the limits: a machine that stands still is no database that is away."""
+
+
+def make_state(
+    engine: AsyncEngine, open_keys: Callable[[], KeyRing], data_dir: Path, limits: Limits = PATIENT
+) -> WebState:
     """The parts that routes need, the real ones."""
-    database = Database(engine)
+    database = Database(engine, limits)
     identities = StoredIdentities(database)
     return WebState(
         database=database,

@@ -15,8 +15,7 @@ from tests.support.stage import Stage
 from vestnik.db.engine import make_engine
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.users import Role
-from vestnik.web import database as web_database
-from vestnik.web.database import LONG_LIMIT_SECONDS, Database
+from vestnik.web.database import LIMITS, LONG_LIMIT_SECONDS, Database, Limits
 
 LATEST = 6.0
 """Within so many seconds of the silence a caller knows."""
@@ -46,9 +45,8 @@ async def test_long_work_is_given_up_soon_after_the_database_falls_silent(databa
 
 
 async def test_a_statement_that_takes_long_is_waited_for_while_the_database_answers_others(
-    database_url: URL, monkeypatch: pytest.MonkeyPatch
+    database_url: URL,
 ) -> None:
-    monkeypatch.setattr(web_database, "ASK_AFTER_SECONDS", 0.1)
     engine = make_engine(database_url, name="test", pool_size=1)
 
     async def work(session: AsyncSession) -> str:
@@ -56,7 +54,7 @@ async def test_a_statement_that_takes_long_is_waited_for_while_the_database_answ
         return "done"
 
     try:
-        assert await Database(engine).run(work, limit=LONG_LIMIT_SECONDS) == "done"
+        assert await Database(engine, Limits(ask_after=0.1)).run(work, limit=LONG_LIMIT_SECONDS) == "done"
     finally:
         await engine.dispose()
 
@@ -69,6 +67,7 @@ async def test_an_import_is_told_within_six_seconds_that_the_database_has_gone(
     async with DatabaseProxy(database_url).serve() as proxy:
         engine = make_engine(proxy.url, name="test")
         app.state.web.database.engine = engine
+        app.state.web.database.limits = LIMITS
         try:
             # The import waits for this lock, in the middle of its transaction.
             async with stage.engine.connect() as other:

@@ -24,7 +24,7 @@ async def test_the_successor_of_a_killed_worker_uploads_nothing_again(
     await rig.stage.add_channels(8)
     media = await add_media(rig.stage.engine, tmp_path, make_jpeg(size=300_000))
     campaign_id = await add_campaign(rig, account_id, media, rate=20)
-    settings = {"VESTNIK_DATA_DIR": str(tmp_path), "VESTNIK_FAILPOINTS": f"{failpoint}:6"}
+    settings = {"VESTNIK_DATA_DIR": str(tmp_path), "VESTNIK_FAILPOINTS": f"{failpoint}:2"}
     async with run_process(rig, **settings) as doomed, asyncio.timeout(PATIENCE):
         assert await doomed.wait() != 0
     noted = await rig.stage.execute("SELECT FROM account_media")
