@@ -5,13 +5,17 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from vestnik.simulator.channels import Channel, ChannelDirectory
+from vestnik.simulator.endpoint import SIMULATED_DC
+from vestnik.simulator.floods import FloodGate, FloodLimit
 
 if TYPE_CHECKING:
-    from vestnik.simulator.floods import FloodGate, FloodScope
+    from vestnik.simulator.floods import FloodScope
+    from vestnik.simulator.passwords import CloudPassword
 
 _USER_ID_BASE: Final = 100_000_000
 _USER_ID_SPAN: Final = 5_000_000_000
 _ID_BITS: Final = 64
+_PASSWORD_LIMIT: Final = FloodLimit(posts=5, seconds=600, wait=60)
 
 DialogKey = tuple[int, int, int]
 """Date and id of the top message, channel id: dialogs go from the greatest down."""
@@ -24,13 +28,17 @@ def derive_user_id(name: str) -> int:
 
 
 class Account:
-    """One user or bot. `index` is its place in the list of accounts."""
+    """One user or bot. `index` is its place in the list of accounts, `dc_id` the data centre of its home."""
 
     def __init__(self, index: int, name: str, user_id: int, *, is_bot: bool) -> None:
         self.index = index
         self.name = name
         self.user_id = user_id
         self.is_bot = is_bot
+        self.dc_id = SIMULATED_DC
+        self.phone: str | None = None
+        self.password: CloudPassword | None = None
+        self.password_tries = FloodGate(_PASSWORD_LIMIT)
         self.gates: dict[FloodScope, FloodGate] = {}
         self.random_ids: dict[int, int] = {}
         self.running_until: dict[int, float] = {}
@@ -43,6 +51,7 @@ class Account:
     def forget_activity(self) -> None:
         """Begin anew: no flood limits, no random_ids, no slow mode running."""
         self.gates.clear()
+        self.password_tries = FloodGate(_PASSWORD_LIMIT)
         self.random_ids.clear()
         self.running_until.clear()
         self.last_post.clear()

@@ -12,10 +12,14 @@ POSTING_METHODS: Final = frozenset({"messages.sendMessage", "messages.sendMedia"
 
 @dataclass(slots=True)
 class Client:
-    """One connection: its number, counted from 1, and the device_model by which its client introduced itself."""
+    """One connection: its number, counted from 1, and the device_model by which its client introduced itself.
+
+    `takes_updates` is set by the first request that does not say it wants none.
+    """
 
     number: int
     device: str = ""
+    takes_updates: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

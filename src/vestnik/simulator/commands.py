@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from vestnik.domain.errors import SimulatorError
 from vestnik.simulator.channels import ChannelSpec, Right
+from vestnik.simulator.endpoint import SIMULATED_DC
 from vestnik.simulator.failures import RpcFailure
 from vestnik.simulator.faults import Fault
 from vestnik.simulator.floods import FloodLimit, FloodScope
@@ -71,6 +72,61 @@ class AddAccount(_Arguments):
         except ValueError as exc:
             raise SimulatorError("an auth key is written as hexadecimal digits", field="auth_key") from exc
         return target.simulator.add_account(self.name, key, is_bot=self.is_bot)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AddPhone(_Arguments):
+    """Let an account log in with a phone number; replaces what was said of it before."""
+
+    number: str
+    account: Annotated[str, Field(min_length=1)]
+    code: Annotated[str, Field(min_length=1)] | None = None
+    password: str | None = None
+    hint: str = ""
+    is_banned: bool = False
+    dc_id: int = SIMULATED_DC
+
+    def run(self, target: ControlTarget) -> Result:
+        """The user id."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return target.simulator.add_phone(**given)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AddBot(_Arguments):
+    """Let a bot log in with a token."""
+
+    token: Annotated[str, Field(min_length=1)]
+    account: Annotated[str, Field(min_length=1)]
+    is_expired: bool = False
+    dc_id: int = SIMULATED_DC
+
+    def run(self, target: ControlTarget) -> Result:
+        """The user id."""
+        return target.simulator.add_bot(
+            self.token, self.account, is_expired=self.is_expired, dc_id=self.dc_id
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScanQr(_Arguments):
+    """Scan a QR code with a device of an account."""
+
+    url: str
+    account: str
+
+    def run(self, target: ControlTarget) -> Result:
+        """Nothing."""
+        target.simulator.scan_qr(self.url, self.account)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpireCodes(_Arguments):
+    """Make every login code and QR code given out so far too old."""
+
+    def run(self, target: ControlTarget) -> Result:
+        """Nothing."""
+        target.simulator.logins.expire_codes()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -262,6 +318,10 @@ _COMMANDS: Final[dict[str, TypeAdapter[Command]]] = {
     for name, command in {
         "ping": Ping,
         "add_account": AddAccount,
+        "add_phone": AddPhone,
+        "add_bot": AddBot,
+        "scan_qr": ScanQr,
+        "expire_codes": ExpireCodes,
         "ensure_channels": EnsureChannels,
         "set_right": SetRight,
         "set_faults": SetFaults,

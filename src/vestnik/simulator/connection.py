@@ -10,6 +10,7 @@ import logging
 import socket
 import struct
 import zlib
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from telethon.errors import TypeNotFoundError
@@ -49,13 +50,27 @@ _MAX_INNER: Final = 1020
 _MAX_OUT: Final = 100
 
 
+class _Kind(Enum):
+    """What a message of ours is, which its id and its number tell."""
+
+    ANSWER = auto()
+    UPDATE = auto()
+    SERVICE = auto()
+
+
 class ClientConnection(asyncio.Protocol):
     """The server's end of one connection. `on_close` is told once, after the last timer is gone."""
 
     def __init__(
-        self, simulator: "Simulator", rsa_key: ServerRsaKey, on_close: "Callable[[ClientConnection], None]"
+        self,
+        simulator: "Simulator",
+        rsa_key: ServerRsaKey,
+        on_close: "Callable[[ClientConnection], None]",
+        *,
+        dc_id: int,
     ) -> None:
         self._simulator = simulator
+        self._dc_id = dc_id
         self._rsa_key = rsa_key
         self._on_close = on_close
         self._transport: asyncio.Transport | None = None
@@ -64,8 +79,8 @@ class ClientConnection(asyncio.Protocol):
         self._handshake: Handshake | None = None
         self._arrival: Arrival = simulator.clock.stamp()
         self._client = simulator.number_client()
-        self._keys: set[AuthKey] = set()
-        self._outbox: list[tuple[AuthKey, Session, bytes, bool]] = []
+        self._sessions: dict[AuthKey, Session] = {}
+        self._outbox: list[tuple[AuthKey, Session, bytes, _Kind]] = []
         self._timers: set[asyncio.TimerHandle] = set()
         self._hang_up: asyncio.TimerHandle | None = None
         self._gone = False
@@ -87,7 +102,7 @@ class ClientConnection(asyncio.Protocol):
         self._timers.clear()
         if self._hang_up is not None:
             self._hang_up.cancel()
-        for key in self._keys:
+        for key in self._sessions:
             key.connections.discard(self)
         self._on_close(self)
 
@@ -97,6 +112,13 @@ class ClientConnection(asyncio.Protocol):
         self._outbox.clear()
         if self._transport is not None:
             self._transport.abort()
+
+    def push(self, key: AuthKey, update: bytes) -> None:
+        """Send an update to the session that was used last under this key, unless the client wants none."""
+        session = self._sessions.get(key)
+        if session is not None and self._client.takes_updates:
+            self._outbox.append((key, session, update, _Kind.UPDATE))
+            self._flush()
 
     def data_received(self, data: bytes) -> None:
         """Answer every packet that is complete; a request arrives when its last byte does."""
@@ -132,12 +154,12 @@ class ClientConnection(asyncio.Protocol):
             raise HandshakeError(f"unreadable: {exc}") from exc
         body = bytes(self._handshake.answer(request))
         if self._handshake.finished_key is not None:
-            self._simulator.keyring.add(self._handshake.finished_key)
+            self._simulator.keyring.add(self._handshake.finished_key, self._dc_id)
         msg_id = Session(0, 0).next_msg_id(is_answer=True)
         self._write(_PLAIN_HEADER.pack(0, msg_id, len(body)) + body)
 
     def _receive_encrypted(self, packet: bytes) -> None:
-        key = self._simulator.keyring.find(packet[:8])
+        key = self._simulator.keyring.find(packet[:8], self._dc_id)
         if key is None:
             self._write(_UNKNOWN_KEY)
             self._gone = True
@@ -146,17 +168,17 @@ class ClientConnection(asyncio.Protocol):
             return
         envelope = open_envelope(key.key, packet)
         self._count_connection(key)
-        session = key.open_session(envelope.session_id)
+        session = self._sessions[key] = key.open_session(envelope.session_id)
         problem = self._find_problem(key, session, envelope)
         if problem is not None:
-            self._outbox.append((key, session, bytes(problem), False))
+            self._outbox.append((key, session, bytes(problem), _Kind.SERVICE))
             return
         messages = self._unpack(key, session, envelope)
         if not session.announced:
             session.announced = True
             first = min((inner[0] for inner in messages), default=envelope.msg_id)
             created = types.NewSessionCreated(first, session.unique_id, key.salt)
-            self._outbox.append((key, session, bytes(created), False))
+            self._outbox.append((key, session, bytes(created), _Kind.SERVICE))
         for msg_id, body in messages:
             if self._gone:
                 return
@@ -164,8 +186,7 @@ class ClientConnection(asyncio.Protocol):
                 self._receive_message(key, session, msg_id, body)
 
     def _count_connection(self, key: AuthKey) -> None:
-        if key not in self._keys:
-            self._keys.add(key)
+        if key not in self._sessions:
             key.connections.add(self)
             if key.account is not None:
                 key.account.max_connections = max(key.account.max_connections, len(key.connections))
@@ -197,7 +218,7 @@ class ClientConnection(asyncio.Protocol):
             offset += max(length, 0)
         if count > _MAX_INNER or any(_read_id(inner) == _CONTAINER for _, inner in messages):
             refusal = types.BadMsgNotification(envelope.msg_id, envelope.seq_no, INVALID_CONTAINER)
-            self._outbox.append((key, session, bytes(refusal), False))
+            self._outbox.append((key, session, bytes(refusal), _Kind.SERVICE))
             return []
         return messages
 
@@ -232,24 +253,24 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(content, functions.PingDelayDisconnectRequest):
             self._postpone_hang_up(content.disconnect_delay)
         if answer is not None:
-            self._outbox.append((key, session, bytes(answer), False))
+            self._outbox.append((key, session, bytes(answer), _Kind.SERVICE))
 
     def _finish(self, key: AuthKey, session: Session, msg_id: int, outcome: Outcome) -> None:
         if outcome.drop:
             self.abort()
             return
         if outcome.answer is None or outcome.delay:
-            self._outbox.append((key, session, bytes(types.MsgsAck([msg_id])), False))
+            self._outbox.append((key, session, bytes(types.MsgsAck([msg_id])), _Kind.SERVICE))
         if outcome.answer is None:
             return
         body = wrap_result(msg_id, outcome.answer, self._simulator.options.gzip_above)
         if not outcome.delay:
-            self._outbox.append((key, session, body, True))
+            self._outbox.append((key, session, body, _Kind.ANSWER))
             return
 
         def answer_late() -> None:
             self._timers.discard(timer)
-            self._outbox.append((key, session, body, True))
+            self._outbox.append((key, session, body, _Kind.ANSWER))
             self._flush()
 
         timer = asyncio.get_running_loop().call_later(outcome.delay, answer_late)
@@ -271,12 +292,16 @@ class ClientConnection(asyncio.Protocol):
             if len(batch) < min(len(outbox), _MAX_OUT):
                 batch = batch[:1]
             del outbox[: len(batch)]
-            self._send(key, session, [(body, related) for _, _, body, related in batch])
+            self._send(key, session, [(body, kind) for _, _, body, kind in batch])
 
-    def _send(self, key: AuthKey, session: Session, messages: list[tuple[bytes, bool]]) -> None:
+    def _send(self, key: AuthKey, session: Session, messages: "list[tuple[bytes, _Kind]]") -> None:
         numbered = [
-            (session.next_msg_id(is_answer=related), session.next_seq_no(content_related=related), body)
-            for body, related in messages
+            (
+                session.next_msg_id(is_answer=kind is _Kind.ANSWER),
+                session.next_seq_no(content_related=kind is not _Kind.SERVICE),
+                body,
+            )
+            for body, kind in messages
         ]
         if len(numbered) == 1:
             msg_id, seq_no, body = numbered[0]

@@ -11,7 +11,7 @@ from vestnik.domain.errors import SimulatorError
 from vestnik.simulator.attempts import Attempt
 from vestnik.simulator.channels import ChannelSpec, Right
 from vestnik.simulator.control_server import MAX_LINE
-from vestnik.simulator.endpoint import SimulatorEndpoint
+from vestnik.simulator.endpoint import SIMULATED_DC, SimulatorEndpoint
 from vestnik.simulator.faults import Fault
 from vestnik.simulator.floods import FloodLimit, FloodScope
 from vestnik.simulator.options import Options, RandomIdAnswer
@@ -77,6 +77,49 @@ class SimulatorControl:
         """Make an account, or give it another key; its user id."""
         key = auth_key.hex() if auth_key is not None else None
         return int(await self.call("add_account", name=name, auth_key=key, is_bot=is_bot))
+
+    async def add_phone(
+        self,
+        number: str,
+        account: str,
+        *,
+        code: str | None = None,
+        password: str | None = None,
+        hint: str = "",
+        is_banned: bool = False,
+        dc_id: int = SIMULATED_DC,
+    ) -> int:
+        """Let an account, made if it is missing, log in with a phone number (digits only); its user id.
+
+        The code is the data centre's number five times, 22222, unless one is given. A number that was never added
+        gets a code too, and has to sign up.
+        """
+        result = await self.call(
+            "add_phone",
+            number=number,
+            account=account,
+            code=code,
+            password=password,
+            hint=hint,
+            is_banned=is_banned,
+            dc_id=dc_id,
+        )
+        return int(result)
+
+    async def add_bot(
+        self, token: str, account: str, *, is_expired: bool = False, dc_id: int = SIMULATED_DC
+    ) -> int:
+        """Let a bot, made if it is missing, log in with a token; its user id."""
+        result = await self.call("add_bot", token=token, account=account, is_expired=is_expired, dc_id=dc_id)
+        return int(result)
+
+    async def scan_qr(self, url: str, account: str) -> None:
+        """Scan a QR code, by the address in it, with a device on which the account is logged in."""
+        await self.call("scan_qr", url=url, account=account)
+
+    async def expire_codes(self) -> None:
+        """Make every login code and QR code given out so far too old."""
+        await self.call("expire_codes")
 
     async def ensure_channels(self, channels: Sequence[ChannelSpec | str], account: str) -> list[int]:
         """Make the channels that are missing and put all among the account's dialogs; their ids in order."""

@@ -12,6 +12,8 @@ from vestnik.domain.errors import SimulatorError
 
 AUTH_KEY_BYTES = 256
 SIMULATED_DC = 2
+SECOND_DC = 4
+"""A data centre that a simulator has if it is asked to, for accounts that are at home there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

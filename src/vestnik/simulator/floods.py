@@ -43,9 +43,13 @@ class FloodGate:
         self._wait = limit.wait
         self._until = float("-inf")
 
+    def is_waiting(self, now: float) -> bool:
+        """Whether a wait is running."""
+        return now < self._until
+
     def check(self, now: float) -> None:
         """Refuse during a wait, and make the wait longer for the knocking."""
-        if now >= self._until:
+        if not self.is_waiting(now):
             return
         self._wait = min(self._wait * self.limit.growth, self.limit.max_wait)
         self._until = now + self._wait

@@ -61,10 +61,13 @@ def name_method(request_type: type) -> str:
 
 def unwrap(request: TLObject, client: Client) -> TLObject:
     """The request inside invokeWithLayer, initConnection and their like; notes the client's name for itself."""
+    wants_none = False
     while isinstance(request, _WRAPPERS):
         if isinstance(request, functions.InitConnectionRequest):
             client.device = request.device_model
+        wants_none = wants_none or isinstance(request, functions.InvokeWithoutUpdatesRequest)
         request = request.query
+    client.takes_updates = client.takes_updates or not wants_none
     return request
 
 

@@ -6,13 +6,14 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from vestnik.domain.errors import SimulatorError
 from vestnik.simulator.commands import ControlTarget
 from vestnik.simulator.connection import ClientConnection
 from vestnik.simulator.control_server import ControlConnection
-from vestnik.simulator.endpoint import SimulatorEndpoint
+from vestnik.simulator.endpoint import SECOND_DC, SIMULATED_DC, SimulatorEndpoint
 from vestnik.simulator.handshake import ServerRsaKey
 from vestnik.simulator.options import Options
 from vestnik.simulator.state import Clock, Simulator
@@ -23,12 +24,14 @@ class SimulatorConfig:
     """How to start. `host` is an IPv4 address; port 0 is a free one; an empty token is a random one.
 
     `seed` goes for faults with a probability, salts and jitter. Ids and access hashes do not depend on it:
-    they are made from names, so what a client has stored stays good when the simulator starts anew.
+    they are made from names, so what a client has stored stays good when the simulator starts anew. With
+    `second_port` there is a second data centre, for logins that have to move; without it there is one.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     control_port: int = 0
+    second_port: int | None = None
     token: str = ""
     seed: int = 0
     options: Options = field(default_factory=Options)
@@ -75,8 +78,8 @@ class SimulatorServer:
         token = config.token or secrets.token_urlsafe(24)
         target = ControlTarget(self.simulator, lambda: self.rsa_key.public_pem, self.drop_connections)
 
-        def make_client() -> ClientConnection:
-            connection = ClientConnection(self.simulator, self.rsa_key, self._forget)
+        def make_client(dc_id: int) -> ClientConnection:
+            connection = ClientConnection(self.simulator, self.rsa_key, self._forget, dc_id=dc_id)
             self._admit(connection)
             self._clients.add(connection)
             return connection
@@ -87,8 +90,14 @@ class SimulatorServer:
             self._controls.add(connection)
             return connection
 
-        port = await self._listen(make_client, config.port, "port")
+        port = await self._listen(partial(make_client, SIMULATED_DC), config.port, "port")
+        self.simulator.data_centres[SIMULATED_DC] = config.host, port
         try:
+            if config.second_port is not None:
+                second = await self._listen(
+                    partial(make_client, SECOND_DC), config.second_port, "second_port"
+                )
+                self.simulator.data_centres[SECOND_DC] = config.host, second
             control_port = await self._listen(make_control, config.control_port, "control_port")
         except SimulatorError:
             await self.stop()

@@ -5,11 +5,14 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
+
+from vestnik.simulator.endpoint import SIMULATED_DC
+from vestnik.simulator.failures import RpcFailure
 
 if TYPE_CHECKING:
     from vestnik.simulator.accounts import Account
-    from vestnik.simulator.failures import RpcFailure
+    from vestnik.simulator.passwords import Challenge
 
 SALT_SECONDS: Final = 1800
 """How long a salt counts; Telegram's own figure (https://core.telegram.org/mtproto/description)."""
@@ -85,18 +88,48 @@ def check_msg_id(msg_id: int, now: float) -> int | None:
     return None
 
 
-class AuthKey:
-    """A key, whose account it opens (none before a login), its salt and its sessions."""
+class Listener(Protocol):
+    """A connection under a key."""
 
-    def __init__(self, key: bytes, rng: random.Random) -> None:
+    def push(self, key: "AuthKey", update: bytes) -> None:
+        """Send an update, unless the client wants none."""
+        ...
+
+
+class AuthKey:
+    """A key, whose account it opens (none before a login), its salt and its sessions.
+
+    It is good in the data centre in which it was made and nowhere else.
+    """
+
+    def __init__(self, key: bytes, rng: random.Random, dc_id: int) -> None:
         self.key = key
+        self.dc_id = dc_id
         self.key_id = hashlib.sha1(key, usedforsecurity=False).digest()[-8:]
         self.account: Account | None = None
         self.revoked: RpcFailure | None = None
-        self.connections: set[object] = set()
+        self.half_admitted: Account | None = None
+        """Who has shown a right code and has yet to prove the password."""
+        self.challenge: Challenge | None = None
+        self.connections: set[Listener] = set()
         self.salt = _random_long(rng)
         self._rng = rng
         self._sessions: dict[int, Session] = {}
+
+    def log_in(self, account: "Account") -> None:
+        """From now on the key opens this account."""
+        self.account = account
+        self.half_admitted = self.challenge = self.revoked = None
+
+    def log_out(self) -> None:
+        """From now on requests under this key are AUTH_KEY_UNREGISTERED."""
+        self.half_admitted = self.challenge = None
+        self.revoked = RpcFailure(401, "AUTH_KEY_UNREGISTERED")
+
+    def push(self, update: bytes) -> None:
+        """Send an update to the clients that want some."""
+        for connection in list(self.connections):
+            connection.push(self, update)
 
     def open_session(self, session_id: int) -> Session:
         """The session of this id, made if it is new; the oldest is forgotten beyond 64."""
@@ -132,14 +165,15 @@ class Keyring:
         self._rng = rng
         self._keys: dict[bytes, AuthKey] = {}
 
-    def add(self, key: bytes) -> AuthKey:
+    def add(self, key: bytes, dc_id: int = SIMULATED_DC) -> AuthKey:
         """Make a key known; a key that is known already is given back as it is."""
-        entry = AuthKey(key, self._rng)
+        entry = AuthKey(key, self._rng, dc_id)
         return self._keys.setdefault(entry.key_id, entry)
 
-    def find(self, key_id: bytes) -> AuthKey | None:
-        """The key of this id."""
-        return self._keys.get(key_id)
+    def find(self, key_id: bytes, dc_id: int) -> AuthKey | None:
+        """The key of this id, if it is one of this data centre."""
+        entry = self._keys.get(key_id)
+        return entry if entry is not None and entry.dc_id == dc_id else None
 
     def forget(self, entry: AuthKey) -> None:
         """From now on the key gets the transport error -404."""

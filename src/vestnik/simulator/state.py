@@ -12,10 +12,11 @@ from vestnik.domain.errors import SimulatorError
 from vestnik.simulator.accounts import Account, derive_user_id
 from vestnik.simulator.attempts import Attempt, AttemptLog, Client
 from vestnik.simulator.channels import Channel, ChannelDirectory, ChannelSpec, Right
-from vestnik.simulator.endpoint import AUTH_KEY_BYTES
+from vestnik.simulator.endpoint import AUTH_KEY_BYTES, SIMULATED_DC
 from vestnik.simulator.failures import RpcFailure
 from vestnik.simulator.faults import Fault, FaultPlan
 from vestnik.simulator.floods import FloodGate, FloodLimit, FloodScope
+from vestnik.simulator.logins import LoginDesk, accept_qr_token, make_password, read_qr_url
 from vestnik.simulator.options import Options
 from vestnik.simulator.posts import Arrival, Post, PostLog, Summary
 from vestnik.simulator.sessions import AuthKey, Keyring
@@ -51,6 +52,9 @@ class Simulator:
         self.accounts: list[Account] = []
         self.faults = FaultPlan(rng)
         self.media = MediaStore()
+        self.logins = LoginDesk()
+        self.data_centres: dict[int, tuple[str, int]] = {}
+        """Where each data centre listens; filled in by the server."""
         self.posts = PostLog()
         self.attempts = AttemptLog()
         self._clients = 0
@@ -79,13 +83,66 @@ class Simulator:
         return account.user_id
 
     def _authorize(self, account: Account, key: bytes) -> None:
-        entry = self.keyring.add(key)
+        entry = self.keyring.add(key, account.dc_id)
         if entry.account is not None and entry.account is not account:
             raise SimulatorError(
                 f"the auth key belongs to account {entry.account.name!r} already", field="auth_key"
             )
         entry.account = account
         entry.revoked = None
+
+    def add_phone(
+        self,
+        number: str,
+        account: str,
+        *,
+        code: str | None = None,
+        password: str | None = None,
+        hint: str = "",
+        is_banned: bool = False,
+        dc_id: int = SIMULATED_DC,
+    ) -> int:
+        """Let an account, made if it is missing, log in with a phone number; its user id.
+
+        The code is the data centre's number five times unless one is given. Asked again it replaces everything.
+        """
+        user_id = self.add_account(account)
+        found = self.find_account(account)
+        self._settle(found, dc_id)
+        self.logins.add_phone(number, found, code=code, is_banned=is_banned)
+        found.password = make_password(password, hint) if password is not None else None
+        return user_id
+
+    def add_bot(
+        self, token: str, account: str, *, is_expired: bool = False, dc_id: int = SIMULATED_DC
+    ) -> int:
+        """Let a bot, made if it is missing, log in with a token; its user id."""
+        user_id = self.add_account(account, is_bot=True)
+        found = self.find_account(account)
+        if not found.is_bot:
+            raise SimulatorError(f"account {account!r} is a user, not a bot", field="account")
+        self._settle(found, dc_id)
+        self.logins.add_bot(token, found, is_expired=is_expired)
+        return user_id
+
+    def _settle(self, account: Account, dc_id: int) -> None:
+        """Give an account its home; its keys are of the old one, so it cannot move once it has some."""
+        if dc_id not in self.data_centres:
+            there_are = ", ".join(str(known) for known in sorted(self.data_centres))
+            raise SimulatorError(f"there is no data centre {dc_id}; there are {there_are}", field="dc_id")
+        if account.dc_id != dc_id and self.list_keys(account.name):
+            raise SimulatorError("an account that has keys cannot move", field="dc_id")
+        account.dc_id = dc_id
+
+    def scan_qr(self, url: str, account: str) -> None:
+        """Scan a QR code (its address, or its token alone) with a device on which the account is logged in."""
+        found = self.find_account(account)
+        stamp = self.clock.stamp()
+        try:
+            entry = self.logins.find_qr_token(read_qr_url(url), stamp.monotonic)
+            accept_qr_token(entry, found, stamp.wall)
+        except RpcFailure as exc:
+            raise SimulatorError(f"the QR code cannot be scanned: {exc.name}", field="url") from exc
 
     def find_account(self, name: str) -> Account:
         """The account of this name; raises SimulatorError if there is none."""
@@ -251,8 +308,10 @@ class Simulator:
             self.accounts.clear()
             self._by_name.clear()
             self._by_user_id.clear()
+            self.logins = LoginDesk()
             self.channels = ChannelDirectory()
             return
+        self.logins.forget_activity()
         for account in self.accounts:
             account.forget_activity()
         for channel in self.channels:

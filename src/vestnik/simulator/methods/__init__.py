@@ -3,8 +3,8 @@
 from typing import Final
 
 from vestnik.simulator.calls import Method
-from vestnik.simulator.methods import directory, history, media, posting, session
+from vestnik.simulator.methods import directory, history, login, media, posting, session
 
 METHODS: Final[dict[type, Method]] = (
-    session.METHODS | directory.METHODS | posting.METHODS | history.METHODS | media.METHODS
+    session.METHODS | login.METHODS | directory.METHODS | posting.METHODS | history.METHODS | media.METHODS
 )

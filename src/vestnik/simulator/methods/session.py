@@ -12,15 +12,17 @@ from vestnik.simulator.failures import RpcFailure
 from vestnik.simulator.methods.views import find_peer_channel, show_user
 
 
-def get_config(_call: Call) -> TLObject:
-    """Figures as Telegram gives them; no addresses of data centres, so no client wanders off."""
-    now = int(time.time())
+def get_config(call: Call) -> TLObject:
+    """Figures as Telegram gives them, and the data centres of this simulator: no client wanders off."""
+    now = int(call.arrival.wall)
     return types.Config(
         date=now,
         expires=now + 3600,
         test_mode=False,
-        this_dc=SIMULATED_DC,
-        dc_options=[],
+        this_dc=call.key.dc_id,
+        dc_options=[
+            types.DcOption(dc_id, host, port) for dc_id, (host, port) in call.simulator.data_centres.items()
+        ],
         dc_txt_domain_name="",
         chat_size_max=200,
         megagroup_size_max=200_000,
@@ -88,7 +90,7 @@ def get_channel_difference(call: Call) -> TLObject:
 def log_out(call: Call) -> TLObject:
     """End this key's session; later requests under it are AUTH_KEY_UNREGISTERED."""
     call.require_login()
-    call.key.revoked = RpcFailure(401, "AUTH_KEY_UNREGISTERED")
+    call.key.log_out()
     return types.auth.LoggedOut()
 
 

@@ -90,6 +90,7 @@ def show_user(viewer: Account, account: Account) -> TLObject:
         bot_info_version=1 if account.is_bot else None,
         access_hash=viewer.access_hash("user", account.user_id),
         first_name=account.name,
+        phone=account.phone if account is viewer else None,
     )
 
 
