@@ -1,4 +1,7 @@
-"""Makes the transports of a worker: Telethon for every account, and a simulator before it for simulated ones."""
+"""Makes the transports of a worker: Telethon for every account, and a simulator before it for simulated ones.
+
+It makes the connections on which accounts log in as well.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -24,6 +27,7 @@ from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
 from vestnik.domain.states import AccountKind
+from vestnik.domain.telegram_login import LoginTransport
 from vestnik.domain.transport import (
     Content,
     ErrorClass,
@@ -40,7 +44,8 @@ from vestnik.simulator.channels import ChannelSpec
 from vestnik.simulator.control import SimulatorControl
 from vestnik.simulator.endpoint import SimulatorEndpoint, derive_auth_key, make_session_string
 from vestnik.telegram.link import ClientDescription
-from vestnik.telegram.sessions import parse_session
+from vestnik.telegram.login import TelethonLogin
+from vestnik.telegram.sessions import FIRST_DATA_CENTRE, DataCentre, parse_session
 from vestnik.telegram.transport import TelethonTransport
 
 log = structlog.get_logger(__name__)
@@ -57,16 +62,25 @@ ListWanted = Callable[[ChannelId | None], Awaitable[list[WantedChannel]]]
 
 
 class Transports:
-    """A `TransportFactory`; SIMULATED accounts are served only if the endpoint of a simulator is given.
+    """A `TransportFactory` and `LoginTransportFactory`.
 
-    Keeps at most one database connection, for the moments in which a transport is made. The simulator, and only
-    that, is told `holder`, the name of this process, so that it can say who sent what.
+    SIMULATED accounts are served only if the endpoint of a simulator is given. Keeps at most one database
+    connection, for the moments in which a transport is made. The simulator, and only that, is told `holder`, the
+    name of this process, so that it can say who sent what. `login_server` is where logins begin: Telegram's own,
+    except in tests.
     """
 
     def __init__(
-        self, settings: Settings, url: URL, simulator: SimulatorEndpoint | None, *, holder: str = ""
+        self,
+        settings: Settings,
+        url: URL,
+        simulator: SimulatorEndpoint | None,
+        *,
+        holder: str = "",
+        login_server: DataCentre = FIRST_DATA_CENTRE,
     ) -> None:
         self._settings = settings
+        self._login_server = login_server
         self._holder = holder
         self._simulator = simulator
         self._engine = make_engine(url, name="transports", pool_size=1)
@@ -95,6 +109,17 @@ class Transports:
         except (SecretError, ConfigurationError) as exc:
             # The session may be perfectly good: the key is what this process lacks.
             raise _transient("SECRET_UNREADABLE", exc.message) from exc
+
+    def make_login(self, *, api_id: int, api_hash: str, session: str | None = None) -> LoginTransport:
+        """A connection to log in on, or one on the key of a session string; InvalidInputError for a bad one."""
+        return TelethonLogin(
+            api_id=api_id,
+            api_hash=api_hash,
+            call_timeout=self._call_timeout,
+            connect_timeout=CONNECT_TIMEOUT,
+            server=self._login_server,
+            session=parse_session(session) if session is not None else None,
+        )
 
     def _make_real(self, account_id: AccountId, account: Account | None) -> Transport:
         if account is None or account.session_ciphertext is None or account.api_id is None:

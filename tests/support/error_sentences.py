@@ -50,6 +50,7 @@ SINKS = (
     Sink(name="fail_campaign", keyword="detail", position=2),
     Sink(name="miss_schedule", keyword="detail", position=2),
     Sink(name="TransportError", keyword="message", position=2),
+    Sink(name="LoginError", keyword="message", position=1),
     Sink(name="ReportedLine", keyword="reason"),
 )
 LISTS = {"services/previews.py": ("_list_warnings", "_list_media_warnings")}

@@ -137,7 +137,7 @@ _MEANINGS: Final = (
     ),
     (
         mark("Telegram could not be reached."),
-        "CONNECT_FAILED TRANSPORT_FLOOD",
+        "CONNECT_FAILED KEY_EXCHANGE_FAILED TRANSPORT_FLOOD",
     ),
     (
         mark(

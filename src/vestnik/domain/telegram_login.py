@@ -102,8 +102,8 @@ class LoginTransport(Protocol):
 
     Moves to the data centre of the account happen inside. Every method raises `LoginError` for an answer of
     Telegram, and `TransportError` when there was none that says anything (no connection, no answer in time, a
-    server in trouble); after one that is `disconnected` the login has to begin anew with a new object, because
-    what was asked for belongs to the key. One call at a time.
+    server in trouble). Nothing is repeated within a step; the next step opens a lost connection again, under the
+    same key, for which the code that was sent still counts. One call at a time, except for `disconnect`.
     """
 
     async def connect(self, may_speak: Callable[[], bool] = lambda: True) -> None:

@@ -153,14 +153,14 @@ class LoginDesk:
             raise RpcFailure(400, "ACCESS_TOKEN_EXPIRED")
         return bot.account
 
-    def make_qr_token(self, key: "AuthKey", now: float) -> bytes:
-        """A new QR code for this key; those that are too old are forgotten."""
+    def make_qr_token(self, key: "AuthKey", now: float) -> tuple[bytes, QrToken]:
+        """A new QR code for this key; those that are much too old are forgotten."""
         self._qr_tokens = {
             token: entry for token, entry in self._qr_tokens.items() if now < entry.until + CODE_SECONDS
         }
         token = secrets.token_bytes(32)
-        self._qr_tokens[token] = QrToken(key, now + QR_SECONDS)
-        return token
+        entry = self._qr_tokens[token] = QrToken(key, now + QR_SECONDS)
+        return token, entry
 
     def find_qr_token(self, token: bytes, now: float) -> QrToken:
         """A QR code; raises AUTH_TOKEN_INVALID or AUTH_TOKEN_EXPIRED."""

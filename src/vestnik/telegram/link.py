@@ -66,18 +66,23 @@ class ClientDescription:
     lang_code: str = "en"
 
 
-class _Loggers(dict[str, logging.Logger]):
-    """Telethon takes a mapping of loggers by module name."""
+class Loggers(dict[str, logging.Logger]):
+    """Telethon takes a mapping of loggers by module name; these say nothing."""
 
     def __missing__(self, key: str) -> logging.Logger:
         return _WIRE_LOG.getChild(key.removeprefix("telethon."))
 
 
-class _DiscardedUpdates:
+class _UpdateSink:
     """Takes the place of the queue into which the sender puts updates; nobody would empty it."""
 
+    def __init__(self, take: Callable[[TLObject], None] | None) -> None:
+        self._take = take
+
     def put_nowait(self, update: TLObject) -> None:
-        """Forget the update."""
+        """Hand the update over if somebody wants it, else forget it."""
+        if self._take is not None:
+            self._take(update)
 
 
 class Connection(ConnectionTcpFull):  # type: ignore[misc]
@@ -124,9 +129,26 @@ class Connection(ConnectionTcpFull):  # type: ignore[misc]
         self.abort()
         await super().disconnect()
 
+    async def end(self) -> None:
+        """Disconnect, and wait for the two loops: one of them may be ending the connection by itself just now."""
+        await self.disconnect()
+        if tasks := [task for task in (self._send_task, self._recv_task) if task is not None]:
+            await asyncio.wait(tasks)
+
+
+async def open_connection(connection: Connection, host: str, port: int, timeout: timedelta) -> None:
+    """Open a TCP connection: one attempt. Raises TransportError."""
+    try:
+        await connection.connect(timeout=timeout.total_seconds())
+    except (OSError, ValueError) as error:  # ValueError: a host name that no resolver can take
+        raise connect_failed_error(host, port, _describe_connect_error(error)) from error
+
 
 class Link:
     """Requests and answers over one connection; once closed, by either side, it stays closed.
+
+    Telegram is told that we want no updates, unless there is somebody to take them (`on_update`); `on_end` is told
+    when the connection has ended, whoever ended it.
 
     The two loops of the sender and the ping are tasks of this object; `close` ends them all. They cannot live in
     a TaskGroup, because the link outlives the call that opens it.
@@ -140,20 +162,24 @@ class Link:
         description: ClientDescription,
         call_timeout: timedelta,
         connect_timeout: timedelta,
+        on_update: Callable[[TLObject], None] | None = None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = session
         self._api_id = api_id
         self._description = description
         self._call_timeout = call_timeout.total_seconds()
-        self._connection = Connection(session.host, session.port, session.dc_id, loggers=_Loggers())
+        self._wants_updates = on_update is not None
+        self._on_end = on_end
+        self._connection = Connection(session.host, session.port, session.dc_id, loggers=Loggers())
         self._sender = MTProtoSender(
             AuthKey(session.auth_key),  # a parsed session has one, so no key exchange is ever begun
-            loggers=_Loggers(),
+            loggers=Loggers(),
             retries=0,  # one attempt all the same (Telethon 1.45.0, helpers.py, `retry_range`)
             delay=0,
             auto_reconnect=False,
             connect_timeout=connect_timeout.total_seconds(),
-            updates_queue=_DiscardedUpdates(),
+            updates_queue=_UpdateSink(on_update),
         )
         self._was_opened = False
         self._is_open = False
@@ -191,9 +217,7 @@ class Link:
                 lang_code=self._description.lang_code,
                 query=query,
             )
-            return await self._exchange(
-                InvokeWithLayerRequest(LAYER, InvokeWithoutUpdatesRequest(introduction))
-            )
+            return await self._exchange(InvokeWithLayerRequest(LAYER, self._wrap(introduction)))
         except TransportError as error:
             await self.close()
             error.disconnected = True
@@ -207,7 +231,7 @@ class Link:
 
         A caller that is cancelled leaves its request where it is, and it may still go out; `close` stops that.
         """
-        return await self._exchange(InvokeWithoutUpdatesRequest(request), self._call_timeout * patience)
+        return await self._exchange(self._wrap(request), self._call_timeout * patience)
 
     async def close(self) -> None:
         """End the connection; every waiting call ends as lost. Returns when nothing more can go out."""
@@ -217,6 +241,9 @@ class Link:
             self._connection.abort()
             self._closing = asyncio.create_task(self._finish())
         await asyncio.shield(self._closing)
+
+    def _wrap(self, request: TLRequest) -> TLRequest:
+        return request if self._wants_updates else InvokeWithoutUpdatesRequest(request)
 
     async def _connect(self) -> None:
         """Open the TCP connection: one attempt, and no sleep after it."""
@@ -276,6 +303,7 @@ class Link:
             self._cause = error
         for future in self._waiting:
             future.cancel()
+        self._on_end()
 
     async def _finish(self) -> None:
         if self._pinging is not None:

@@ -52,6 +52,19 @@ class SessionLayout(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DataCentre:
+    """One of Telegram's sites, and where to dial it. An account is at home in one, and a key is good in one."""
+
+    dc_id: int
+    host: str
+    port: int = DATA_CENTRE_PORT
+
+
+FIRST_DATA_CENTRE = DataCentre(dc_id=2, host=DATA_CENTRES[2])
+"""Where a login begins; Telegram says when another one is the account's (Telethon begins there as well)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ParsedSession:
     """What a session string holds: where to dial, and the key that is full access to the account.
 
@@ -63,6 +76,17 @@ class ParsedSession:
     host: str
     port: int
     auth_key: bytes = field(repr=False)
+
+    @classmethod
+    def make(cls, server: DataCentre, auth_key: bytes) -> "ParsedSession":
+        """The session of a new key, in the layout that can hold the host: Telethon's cannot hold a name."""
+        layout = SessionLayout.TELETHON if _read_address(server.host) else SessionLayout.GRAMJS
+        return cls(layout=layout, dc_id=server.dc_id, host=server.host, port=server.port, auth_key=auth_key)
+
+    @property
+    def server(self) -> DataCentre:
+        """Where the session is good."""
+        return DataCentre(dc_id=self.dc_id, host=self.host, port=self.port)
 
     @property
     def is_ipv6(self) -> bool:

@@ -45,6 +45,7 @@ from vestnik.telegram.channels import (
     read_next_offset,
 )
 from vestnik.telegram.entities import make_entities
+from vestnik.telegram.identities import read_identity
 from vestnik.telegram.link import ClientDescription, Link
 from vestnik.telegram.media import find_media_id, has_media_of, make_input_media, upload_media
 from vestnik.telegram.sessions import ParsedSession
@@ -102,9 +103,9 @@ class TelethonTransport:
                 "Nobody is logged in with this session; log in again (NOT_LOGGED_IN).",
                 disconnected=True,
             )
-        self._is_bot = bool(user.bot)
-        name = " ".join(part for part in (user.first_name, user.last_name) if part)
-        return Identity(tg_id=user.id, name=name or user.username or str(user.id), is_bot=self._is_bot)
+        identity = read_identity(user)
+        self._is_bot = identity.is_bot
+        return identity
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
         """Post a text, or a file with a caption; the id of the message, or nothing if Telegram names none.

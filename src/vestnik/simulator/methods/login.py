@@ -118,8 +118,7 @@ def export_login_token(call: Call) -> TLObject:
     logins = call.simulator.logins
     scanned = logins.find_scanned(call.key)
     if scanned is None:
-        token = logins.make_qr_token(call.key, call.arrival.monotonic)
-        entry = logins.find_qr_token(token, call.arrival.monotonic)
+        token, entry = logins.make_qr_token(call.key, call.arrival.monotonic)
         expires = call.arrival.wall + entry.until - call.arrival.monotonic
         return types.auth.LoginToken(int(expires), token)
     token, account = scanned
