@@ -27,6 +27,7 @@ from vestnik.cli import (
     demo,
     drill,
     send,
+    session,
     simulator,
     template,
     token,
@@ -55,6 +56,7 @@ app.command("api")(api.run_api)
 app.command("simulator")(simulator.run_simulator)
 app.command("send")(send.send_posts)
 app.add_typer(account.app, name="account")
+app.add_typer(session.app, name="session")
 app.add_typer(channels.app, name="channels")
 app.add_typer(batch.app, name="batch")
 app.add_typer(template.app, name="template")

@@ -8,7 +8,8 @@ Both are ``'1'`` and the base64 (Telethon URL-safe, GramJS standard) of big-endi
 Sources: Telethon 1.45.0, sessions/string.py; GramJS 2, gramjs/sessions/StringSession.ts. A GramJS string whose
 host has 14 characters has the 275 bytes of a Telethon string with an IPv6 address, and Telethon takes it for
 one without an error and dials somewhere else. So the GramJS layout is tried first: its length must agree with
-a field inside it.
+a field inside it. A GramJS string that lost or gained something can have a length of Telethon's as well; it is
+known by the letters of a host where Telethon's layout has an address that nobody can have.
 """
 
 import base64
@@ -29,6 +30,7 @@ _KEY_BYTES = 256
 _GRAMJS_OVERHEAD = 1 + 2 + 2 + _KEY_BYTES
 _TELETHON_ADDRESS_BYTES = {1 + 4 + 2 + _KEY_BYTES: 4, 1 + 16 + 2 + _KEY_BYTES: 16}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
+_HOST_BYTES = re.compile(rb"[A-Za-z0-9.:_\[\]-]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 DATA_CENTRES = {
@@ -100,7 +102,10 @@ def parse_session(text: str) -> ParsedSession:
     Raises `InvalidInputError` with field ``session``, saying what is wrong and never quoting the string.
     """
     raw = _decode_text(text.strip())
-    parsed = _parse_gramjs(raw) or _parse_telethon(raw)
+    parsed = _parse_gramjs(raw)
+    if parsed is None and _is_damaged_gramjs(raw):
+        raise _refusal("was written by GramJS, and was cut off or joined with something else")
+    parsed = parsed or _parse_telethon(raw)
     if parsed is None:
         raise _refusal(
             f"holds {len(raw)} bytes, which is the length of neither a Telethon nor a GramJS session: "
@@ -163,7 +168,10 @@ def to_telethon_session(parsed: ParsedSession) -> StringSession:
 
 
 def _refusal(problem: str) -> InvalidInputError:
-    return InvalidInputError(f"The session string {problem}.", field="session")
+    return InvalidInputError(
+        f"The session string {problem}. Copy the whole string from where it was made, or log in to make a new one.",
+        field="session",
+    )
 
 
 def _decode_text(text: str) -> bytes:
@@ -197,6 +205,17 @@ def _parse_gramjs(raw: bytes) -> ParsedSession | None:
     return ParsedSession(
         layout=SessionLayout.GRAMJS, dc_id=dc_id, host=host, port=port, auth_key=raw[-_KEY_BYTES:]
     )
+
+
+def _is_damaged_gramjs(raw: bytes) -> bool:
+    """Whether what would be Telethon's address begins with the length of a host and the host's letters.
+
+    As an address that is 0.0.0.0/8, or a part of ::/8 that is reserved (RFC 1122, RFC 4291).
+    """
+    address = raw[1 : 1 + _TELETHON_ADDRESS_BYTES.get(len(raw), 0)]
+    if address[:1] != b"\0":
+        return False
+    return _HOST_BYTES.fullmatch(address[2 : 2 + address[1]]) is not None
 
 
 def _parse_telethon(raw: bytes) -> ParsedSession | None:

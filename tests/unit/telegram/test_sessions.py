@@ -24,8 +24,8 @@ keys = st.binary(min_size=256, max_size=256).filter(any)
 dc_ids = st.sampled_from(sorted(DATA_CENTRES))
 ports = st.integers(1, 65535)
 # Two ranges whose first two bytes could be the length of a host in the GramJS layout; nobody's servers are there.
-ipv4 = st.ip_addresses(v=4).filter(lambda address: address.packed[:2] != b"\x00\x02")
-ipv6 = st.ip_addresses(v=6).filter(lambda address: address.packed[:2] != b"\x00\x0e")
+ipv4 = st.ip_addresses(v=4).filter(lambda address: address.packed[0] != 0)
+ipv6 = st.ip_addresses(v=6).filter(lambda address: address.packed[0] != 0)
 host_names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z]{2,10})?", fullmatch=True)
 
 
@@ -111,6 +111,13 @@ def test_an_ipv6_string_of_telethon_with_the_length_of_the_trap_is_still_one_of_
         "2001:67c:4e8:f002::a",
         True,
     )
+
+
+@pytest.mark.parametrize("host", ["::1", "::ffff:149.154.167.51", "64:ff9b::959a:a733"])
+def test_addresses_that_begin_with_a_zero_and_are_somebodys_are_read(host):
+    parsed = parse_session(write(pack_telethon(2, host, 443, KEY)))
+    assert parsed.layout is SessionLayout.TELETHON
+    assert ipaddress.ip_address(parsed.host) == ipaddress.ip_address(host)
 
 
 @pytest.mark.parametrize("port", [1, 443, 32767, 32768, 65535])
