@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Contents:
-    """What is there from the start: an account with a session, and the channels among its dialogs."""
+    """What is there from the start: an account with a session, the channels among its dialogs, who can log in."""
 
     account: str | None
     channels: "tuple[ChannelName, ...]"
+    phones: tuple[tuple[str, str], ...]
+    bots: tuple[tuple[str, str], ...]
+    password: str | None
 
 
 def run_simulator(
@@ -62,12 +65,39 @@ def run_simulator(
             help="Channels, one a line, that the account of --session-account may post in.",
         ),
     ] = None,
+    phones: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--phone",
+            metavar="NUMBER=NAME",
+            help="Let an account, made if missing, log in with a phone number; the code is 22222. May be repeated.",
+        ),
+    ] = None,
+    two_step_password: Annotated[
+        str | None,
+        typer.Option(
+            "--two-step-password", metavar="TEXT", help="What the accounts of --phone ask for as well."
+        ),
+    ] = None,
+    bots: Annotated[
+        list[str] | None,
+        typer.Option("--bot", metavar="TOKEN=NAME", help="Let a bot log in with a token. May be repeated."),
+    ] = None,
     as_json: JsonEvents = False,
 ) -> None:
-    """Simulate Telegram until stopped; nothing leaves this machine."""
+    """Simulate Telegram until stopped; nothing leaves this machine.
+
+    Clients that log in have to trust its RSA key, which is shown with --phone and --bot.
+    """
     with process_scope() as request:
         configure_process_logging(read_process_settings(context), as_json=as_json)
-        contents = _read_contents(session_account, channels_file)
+        contents = _Contents(
+            account=session_account,
+            channels=_read_channels(session_account, channels_file),
+            phones=_read_pairs(phones, "phone"),
+            bots=_read_pairs(bots, "bot"),
+            password=two_step_password,
+        )
         from vestnik.bootstrap import run_async
         from vestnik.simulator.server import SimulatorConfig
 
@@ -76,13 +106,21 @@ def run_simulator(
         run_async(serve_until_stopped(main, request))
 
 
-def _read_contents(account: str | None, channels_file: str | None) -> _Contents:
+def _read_channels(account: str | None, channels_file: str | None) -> "tuple[ChannelName, ...]":
     if channels_file is None:
-        return _Contents(account=account, channels=())
+        return ()
     if account is None:
         raise InvalidInputError("--channels-file needs --session-account", field="channels_file")
     data = read_input(channels_file, limit=MAX_LIST_BYTES, field="channels_file")
-    return _Contents(account=account, channels=parse_channel_list(data).names)
+    return parse_channel_list(data).names
+
+
+def _read_pairs(given: list[str] | None, option: str) -> tuple[tuple[str, str], ...]:
+    """What to log in with, and the name of the account."""
+    pairs = [tuple(part.strip() for part in text.rpartition("=")[::2]) for text in given or ()]
+    if not all(all(pair) for pair in pairs):
+        raise InvalidInputError(f"--{option} takes two parts with = between them; see --help", field=option)
+    return tuple((what, name) for what, name in pairs)
 
 
 def _read_inherited_config() -> "SimulatorConfig | None":
@@ -113,8 +151,10 @@ async def _simulate(
 def _tell_ready(server: "SimulatorServer", contents: _Contents, *, as_json: bool) -> None:
     endpoint = server.endpoint
     session = None if contents.account is None else _make_account(server, contents.account, contents)
+    rsa_key = _admit_logins(server, contents)
     if as_json:
-        facts = {} if session is None else {"session": session}
+        facts = {"session": session, "rsa_public_key": rsa_key}
+        facts = {name: value for name, value in facts.items() if value is not None}
         announce("ready", pid=os.getpid(), endpoint=json.loads(endpoint.to_json()), **facts)
         return
     print(f"Telegram clients  {endpoint.host}:{endpoint.port}")
@@ -122,7 +162,21 @@ def _tell_ready(server: "SimulatorServer", contents: _Contents, *, as_json: bool
     if session is not None:
         print("any TELEGRAM_API_ID and TELEGRAM_API_HASH will do, with")
         print(f"TELEGRAM_SESSION={session}", flush=True)
+    if rsa_key is not None:
+        print("logins are taken from clients that trust")
+        print(rsa_key, flush=True)
     print_note("Ctrl+C stops the simulator; what was posted to it is then forgotten")
+
+
+def _admit_logins(server: "SimulatorServer", contents: _Contents) -> str | None:
+    """Make known who can log in; the key that clients have to trust for it, if anybody can."""
+    if not contents.phones and not contents.bots:
+        return None
+    for number, name in contents.phones:
+        server.simulator.add_phone(number, name, password=contents.password)
+    for token, name in contents.bots:
+        server.simulator.add_bot(token, name)
+    return server.rsa_key.public_pem
 
 
 def _make_account(server: "SimulatorServer", name: str, contents: _Contents) -> str:
