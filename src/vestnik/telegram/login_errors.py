@@ -12,7 +12,7 @@ from typing import Final
 from vestnik.domain.telegram_login import LoginError
 from vestnik.domain.transport import ErrorClass, TransportError
 
-_SENTENCES: Mapping[str, str] = MappingProxyType(
+SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "ACCESS_TOKEN_EXPIRED": "This bot token was replaced by another one; copy the new one from @BotFather",
         "ACCESS_TOKEN_INVALID": "Telegram knows no bot with this token; copy it whole from @BotFather",
@@ -80,13 +80,12 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_SAME_AS: Mapping[str, str] = MappingProxyType(
+SAME_AS: Mapping[str, str] = MappingProxyType(
     {
         "AUTH_KEY_INVALID": "AUTH_KEY_UNREGISTERED",
         "AUTH_KEY_PERM_EMPTY": "AUTH_KEY_UNREGISTERED",
         "AUTH_TOKEN_INVALID": "AUTH_TOKEN_EXPIRED",
         "AUTH_TOKEN_INVALIDX": "AUTH_TOKEN_EXPIRED",
-        "BOT_TOKEN_INVALID": "ACCESS_TOKEN_INVALID",
         "CONNECTION_API_ID_INVALID": "API_ID_INVALID",
         "FLOOD_PREMIUM_WAIT": "FLOOD_WAIT",
         "FLOOD_TEST_PHONE_WAIT": "FLOOD_WAIT",
@@ -147,10 +146,10 @@ def translate(error: TransportError, field: str | None = None) -> LoginError | N
 
     `field` is the one that the step is about.
     """
-    name = _SAME_AS.get(error.name, error.name)
+    name = SAME_AS.get(error.name, error.name)
     if error.error_class is ErrorClass.WAIT_ACCOUNT:
         name = "FLOOD_WAIT"
-    if name not in _SENTENCES and error.error_class is ErrorClass.TRANSIENT:
+    if name not in SENTENCES and error.error_class is ErrorClass.TRANSIENT:
         return None
     return refuse(name, field, wait=error.wait)
 
@@ -158,7 +157,7 @@ def translate(error: TransportError, field: str | None = None) -> LoginError | N
 def refuse(name: str, field: str | None = None, *, wait: timedelta | None = None) -> LoginError:
     """A refusal by its name, for answers of Telegram that are no errors as well."""
     seconds = round(wait.total_seconds()) if wait else 0
-    text = _SENTENCES.get(name) or "Telegram refused the login for a reason that Vestnik does not know"
+    text = SENTENCES.get(name) or "Telegram refused the login for a reason that Vestnik does not know"
     return LoginError(
         name,
         f"{text.format(wait=seconds)} ({name}).",
