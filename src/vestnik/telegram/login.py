@@ -233,6 +233,7 @@ class TelethonLogin:
                 call_timeout=self._call_timeout,
                 may_speak=self._may_speak,
             )
+            self._require_not_closed()  # that took a while
         if self._link is not None:
             await self._link.close()  # one that was lost still has its ping
         self._link = Link(
@@ -309,7 +310,8 @@ class TelethonLogin:
         return None
 
     def _take_update(self, update: TLObject) -> None:
-        if isinstance(update, UpdateShort) and isinstance(update.update, UpdateLoginToken):
+        parts = [update.update] if isinstance(update, UpdateShort) else getattr(update, "updates", [])
+        if any(isinstance(part, UpdateLoginToken) for part in parts):
             self._news.set()
 
     def _require_not_closed(self) -> None:

@@ -16,9 +16,11 @@ from vestnik.domain.transport import ErrorClass, Identity, TransportError
 from vestnik.simulator.endpoint import SECOND_DC, SIMULATED_DC, derive_auth_key, make_session_string
 from vestnik.simulator.faults import Fault, FaultKind
 from vestnik.simulator.handshake import Handshake
+from vestnik.simulator.logins import read_qr_url
 from vestnik.simulator.server import SimulatorServer
 from vestnik.telegram.keys import ATTEMPTS
 from vestnik.telegram.login import TelethonLogin
+from vestnik.telegram.login_errors import SAME_AS, SENTENCES
 from vestnik.telegram.sessions import DataCentre, SessionLayout, parse_session
 from vestnik.telegram.transport import TelethonTransport
 
@@ -52,7 +54,7 @@ async def make_login(server: SimulatorServer, caplog: pytest.LogCaptureFixture) 
         )
         return made[-1]
 
-    async with asyncio.timeout(DEADLINE * 6):
+    async with asyncio.timeout(DEADLINE * 12):
         yield make
         for login in made:
             await login.disconnect()
@@ -276,6 +278,19 @@ async def test_every_refusal_keeps_telegrams_name_and_says_what_to_do(
     assert refused.wait == (timedelta(seconds=7) if known_as == "FLOOD_WAIT" else None)
 
 
+async def test_every_name_that_is_known_is_understood_on_one_connection(server, login):
+    server.simulator.add_phone(PHONE, OWNER)
+    names = {name: SAME_AS.get(name, name) for name in (*SENTENCES, *SAME_AS)}
+    for name, known_as in names.items():
+        is_wait = known_as == "FLOOD_WAIT"
+        fail_at(server, "auth.sendCode", f"{name}_9" if is_wait else name, 420 if is_wait else 400)
+        refused = await refusal(login.request_code(PHONE))
+        assert refused.name == known_as
+        assert refused.message == f"{SENTENCES[known_as].format(wait=9)} ({known_as})."
+    server.simulator.set_faults([])
+    assert await login.request_code(PHONE)
+
+
 @pytest.mark.parametrize("code", [500, -503])
 async def test_a_server_in_trouble_is_no_refusal_and_the_step_can_be_taken_again(server, login, code):
     server.simulator.add_phone(PHONE, OWNER)
@@ -475,7 +490,7 @@ async def test_a_scanned_code_logs_in(server, login):
     user_id = server.simulator.add_phone(PHONE, OWNER)
     code = await login.show_qr()
     assert code.url.startswith("tg://login?token=")
-    assert timedelta(seconds=20) < code.expires_at - datetime.now(UTC) <= timedelta(seconds=31)
+    assert timedelta(0) < code.expires_at - datetime.now(UTC) <= timedelta(seconds=32)
     assert code.url not in repr(code)
     me = await scan(server, login, code)
     assert me == Identity(tg_id=user_id, name=OWNER, is_bot=False)
@@ -548,6 +563,32 @@ async def test_a_scan_by_a_user_of_another_data_centre_moves_there(server, login
     await login.disconnect()
     assert parse_session(session).dc_id == SECOND_DC
     assert (await who_is(session)).name == OWNER
+
+
+async def test_the_word_of_a_scan_is_understood_among_other_updates(server, login):
+    server.simulator.add_phone(PHONE, OWNER)
+    code = await login.show_qr()
+    waiting = asyncio.create_task(login.wait_for_scan(timedelta(seconds=DEADLINE)))
+    await asyncio.sleep(0)
+    now = asyncio.get_running_loop().time()
+    entry = server.simulator.logins.find_qr_token(read_qr_url(code.url), now)
+    entry.key.push(bytes(types.UpdatesTooLong()))
+    entry.key.push(bytes(types.Updates([types.UpdateConfig()], [], [], 1, 0)))
+    entry.account = server.simulator.find_account(OWNER)
+    entry.key.push(bytes(types.Updates([types.UpdateConfig(), types.UpdateLoginToken()], [], [], 1, 0)))
+    assert await waiting is not None
+
+
+async def test_a_word_without_a_scan_leaves_the_code_as_it_is(server, login):
+    server.simulator.add_phone(PHONE, OWNER)
+    code = await login.show_qr()
+    waiting = asyncio.create_task(login.wait_for_scan(timedelta(seconds=DEADLINE)))
+    for key in server.simulator.keyring:
+        key.push(bytes(types.UpdateShort(types.UpdateLoginToken(), 1)))
+    while server.simulator.posts.calls["auth.exportLoginToken"] < 2:  # noqa: ASYNC110 - nobody tells of calls
+        await asyncio.sleep(0.01)
+    server.simulator.scan_qr(code.url, OWNER)
+    assert await waiting is not None
 
 
 async def test_waiting_without_a_code_is_refused(login):
@@ -730,14 +771,16 @@ async def test_an_exchange_that_fails_by_chance_is_made_again(server, make_login
 
 @pytest.mark.parametrize("mode", ["garbage", "hangs up", "silent"])
 async def test_a_stranger_at_the_address_ends_the_exchange(make_login, mode):
-    connections: list[asyncio.StreamWriter] = []
+    enough = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(writer)
-        await reader.read(4)
-        if mode == "garbage":
-            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 4)
-        elif mode == "hangs up":
+        try:
+            await reader.read(4)
+            if mode == "garbage":
+                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 4)
+            if mode != "hangs up":
+                await enough.wait()
+        finally:
             writer.close()
 
     stranger = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -746,8 +789,7 @@ async def test_a_stranger_at_the_address_ends_the_exchange(make_login, mode):
     with pytest.raises(TransportError) as caught:
         await login.connect()
     assert caught.value.disconnected
-    for writer in connections:
-        writer.close()
+    enough.set()
     stranger.close()
     await stranger.wait_closed()
 
@@ -771,3 +813,15 @@ async def test_a_cancelled_connect_leaves_nothing_open(server, make_login):
     async with asyncio.timeout(DEADLINE):
         while server.connection_count:  # noqa: ASYNC110 - nor of its end
             await asyncio.sleep(0.01)
+
+
+async def test_giving_up_while_a_connection_is_made_leaves_nothing_open(server, make_login):
+    login = make_login()
+    connecting = asyncio.create_task(login.connect())
+    while not server.connection_count:  # noqa: ASYNC110 - the simulator tells nobody of a connection
+        await asyncio.sleep(0)
+    await login.disconnect()
+    with pytest.raises(TransportError) as caught:
+        await connecting
+    assert caught.value.name == "NOT_CONNECTED"
+    assert not server.simulator.posts.calls
