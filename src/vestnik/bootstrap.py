@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from vestnik.db.secrets import KeyRing
     from vestnik.domain.installation import Installation
+    from vestnik.services.account_sessions import AccountSetup
     from vestnik.services.accounts import EnvironmentAccount
     from vestnik.simulator.endpoint import SimulatorEndpoint
     from vestnik.simulator.server import SimulatorConfig, SimulatorServer
@@ -213,17 +214,38 @@ def _read_environment_account(settings: Settings) -> "EnvironmentAccount | None"
         session=settings.telegram_session.get_secret_value().strip(),
         api_id=settings.telegram_api_id,
         api_hash=settings.telegram_api_hash.get_secret_value().strip(),
-        validate=_check_session_string,
+        read_key=_read_environment_session,
     )
 
 
-def _check_session_string(text: str) -> None:
-    from vestnik.telegram.sessions import parse_session
-
+def _read_environment_session(text: str) -> bytes:
     try:
-        parse_session(text)
+        return read_session_key(text)
     except InvalidInputError as exc:
         raise ConfigurationError(f"TELEGRAM_SESSION: {exc.message}", field="TELEGRAM_SESSION") from exc
+
+
+def make_account_setup(settings: Settings, *, announce: Announce) -> "AccountSetup":
+    """What accounts are made with: the keys, and the application that the settings name."""
+    from vestnik.services.account_sessions import AccountSetup
+
+    has_application = settings.telegram_api_id is not None and settings.telegram_api_hash is not None
+    return AccountSetup(
+        open_keys=lambda: open_keys(settings, announce=announce),
+        read_key=read_session_key,
+        api_id=settings.telegram_api_id if has_application else None,
+        api_hash=settings.telegram_api_hash.get_secret_value().strip()
+        if has_application and settings.telegram_api_hash is not None
+        else None,
+        rate=check_rate(settings.account_rate, field="RATE_LIMIT_MESSAGES_PER_SECOND"),
+    )
+
+
+def read_session_key(text: str) -> bytes:
+    """The key in a session string of either layout. Raises InvalidInputError, which never quotes it."""
+    from vestnik.telegram.sessions import parse_session
+
+    return parse_session(text).auth_key
 
 
 # ---- long-lived processes -----------------------------------------------------------------------------------
@@ -273,7 +295,6 @@ async def run_api_process(
     from vestnik.db.listener import Listener
     from vestnik.db.media_files import LocalMediaStore
     from vestnik.db.schema import require_current_schema
-    from vestnik.db.secrets import open_key_ring
     from vestnik.services.campaigns import read_progress
     from vestnik.settings import split_list
     from vestnik.web.authentication import StoredIdentities
@@ -294,12 +315,14 @@ async def run_api_process(
         identities.admit,
         wake_source=lambda wake: Listener(listen_url, lambda _account_id: wake()).run(),
     )
+    setup = make_account_setup(settings, announce=lambda _text: None)
     state = WebState(
         database=web_database,
         hub=hub,
         authenticator=identities,
         throttle=Throttle(settings.api_rate, burst=4 * settings.api_rate),
-        open_keys=lambda: open_key_ring(settings.secret_key, settings.data_dir, announce=lambda _text: None),
+        open_keys=setup.open_keys,
+        account_setup=setup,
         media=LocalMediaStore(settings.data_dir),
         zone=settings.zone,
         origins=frozenset(split_list(settings.cors_origins)),

@@ -79,6 +79,7 @@ class Stage:
         retry_limit: int = 3,
         words: str | None = None,
         max_error_rate: float = 1,
+        mode: str = "TEST",
         start: bool = True,
     ) -> CampaignId:
         """A campaign that posts `words` (or its own name) to a batch."""
@@ -88,8 +89,8 @@ class Stage:
         )
         row = await self.one(
             "INSERT INTO campaigns"
-            " (name, account_id, account_kind, batch_id, template_id, delivery_rate, retry_limit, max_error_rate)"
-            " SELECT :name, a.id, a.kind, b.id, t.id, :rate, :retry_limit, :max_error_rate"
+            " (name, account_id, account_kind, batch_id, template_id, delivery_rate, retry_limit, max_error_rate, mode)"
+            " SELECT :name, a.id, a.kind, b.id, t.id, :rate, :retry_limit, :max_error_rate, :mode"
             " FROM accounts a, batches b, templates t"
             " WHERE a.id = :account_id AND b.name = :batch AND t.name = :name RETURNING id",
             name=name,
@@ -98,6 +99,7 @@ class Stage:
             rate=rate,
             retry_limit=retry_limit,
             max_error_rate=max_error_rate,
+            mode=mode,
         )
         campaign_id = CampaignId(row.id)
         if start:

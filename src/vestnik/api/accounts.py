@@ -2,21 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.api.campaign_schemas import Rate
-from vestnik.api.schemas import ApiModel, Number, Page
+from vestnik.api.schemas import ApiModel, Name, Number, Page, Patch, Text
 from vestnik.domain.states import AccountKind, AccountState, HoldScope
 from vestnik.domain.users import Role
-from vestnik.services import accounts
+from vestnik.services import account_edits, account_sessions, accounts
+from vestnik.services.account_edits import AccountChanges
+from vestnik.services.account_sessions import (
+    LONGEST_HASH,
+    LONGEST_SESSION,
+    MAX_API_ID,
+    NewAccount,
+    NewSession,
+)
 from vestnik.services.queue import AccountStanding, get_account_standing, list_account_standings
 from vestnik.web.etags import ExpectedRevision, list_etag, put_etag
-from vestnik.web.idempotency import Acting
+from vestnik.web.idempotency import Acting, refuse_key
 from vestnik.web.identity import Identified, allow
 from vestnik.web.state import read_state
 
@@ -63,12 +72,49 @@ class AccountView(ApiModel):
         )
 
 
-class AccountPatch(ApiModel):
+class Application(ApiModel):
+    """An application at Telegram, as my.telegram.org shows it; the installation's is used without one."""
+
+    api_id: Annotated[int | None, Field(gt=0, le=MAX_API_ID, examples=[2040])] = None
+    api_hash: Annotated[
+        Annotated[Text, Field(max_length=LONGEST_HASH)] | None,
+        Field(repr=False, examples=["0123456789abcdef0123456789abcdef"]),
+    ] = None
+
+
+SessionText = Annotated[
+    Text,
+    Field(
+        max_length=LONGEST_SESSION,
+        description="A session string of Telethon or GramJS; it is stored encrypted and never shown.",
+        examples=["1BVtsOK4Bu…"],
+    ),
+]
+
+
+class AccountCreation(Application):
+    """An account to add."""
+
+    name: Annotated[Name, Field(examples=["newsroom"])]
+    session: Annotated[
+        SessionText | None, Field(repr=False, description="Without one the account has to log in.")
+    ] = None
+    rate: Rate | None = None
+
+
+class SessionReplacement(Application):
+    """Another session of the same Telegram user."""
+
+    session: Annotated[SessionText, Field(repr=False)]
+
+
+class AccountPatch(Patch):
     """What to change."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"rate": 20}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rate": 20}, {"name": "newsroom"}]})
 
-    rate: Rate
+    name: Name | None = None
+    rate: Rate | None = None
 
 
 @router.get("", **allow(Role.VIEWER))
@@ -88,6 +134,34 @@ async def show_account(request: Request, response: Response, account_id: UUID) -
     return AccountView.show_standing(found)
 
 
+@router.post("", status_code=HTTPStatus.CREATED, **allow(Role.ADMIN))
+async def add_account(
+    request: Request,
+    response: Response,
+    identity: Identified,
+    body: AccountCreation,
+    _: Annotated[None, Depends(refuse_key)],
+) -> AccountView:
+    """Add an account by a session string, or one that is to log in; takes no Idempotency-Key, its name is one."""
+    state = read_state(request.app)
+    new = NewAccount(
+        name=body.name,
+        session=body.session,
+        api_id=body.api_id,
+        api_hash=body.api_hash,
+        rate=None if body.rate is None else str(body.rate),
+    )
+
+    async def add(session: AsyncSession) -> AccountView:
+        added = await account_sessions.add_account(session, identity.actor, new, setup=state.account_setup)
+        return AccountView.show_standing(await get_account_standing(session, added.id))
+
+    added = await state.database.run(add)
+    response.headers["Location"] = f"{request.url.path}/{added.id}"
+    put_etag(response, added.revision)
+    return added
+
+
 @router.patch("/{account_id}", **allow(Role.ADMIN))
 async def change_account(
     request: Request,
@@ -98,17 +172,70 @@ async def change_account(
     account_id: UUID,
     body: AccountPatch,
 ) -> AccountView:
-    """Set how many messages a second it sends over all its campaigns."""
+    """Rename it, or set how many messages a second it sends over all its campaigns."""
+    changes = AccountChanges(name=body.name, rate=None if body.rate is None else str(body.rate))
 
     async def change(session: AsyncSession) -> AccountView:
-        await accounts.change_rate(
-            session, identity.actor, str(account_id), str(body.rate), expected_revision=expected
+        await account_edits.change_account(
+            session, identity.actor, str(account_id), changes, expected_revision=expected
         )
         return AccountView.show_standing(await get_account_standing(session, account_id))
 
     changed = await read_state(request.app).database.run(change)
     put_etag(response, changed.revision)
     return changed
+
+
+@router.put("/{account_id}/session", **allow(Role.ADMIN))
+async def replace_session(
+    request: Request,
+    *,
+    response: Response,
+    identity: Identified,
+    expected: ExpectedRevision,
+    account_id: UUID,
+    body: SessionReplacement,
+) -> AccountView:
+    """Give it another session of the same Telegram user; its campaigns go on with it."""
+    state = read_state(request.app)
+    new = NewSession(session=body.session, api_id=body.api_id, api_hash=body.api_hash)
+
+    async def replace(session: AsyncSession) -> AccountView:
+        await account_sessions.replace_session(
+            session,
+            identity.actor,
+            str(account_id),
+            new,
+            setup=state.account_setup,
+            expected_revision=expected,
+        )
+        return AccountView.show_standing(await get_account_standing(session, account_id))
+
+    changed = await state.database.run(replace)
+    put_etag(response, changed.revision)
+    return changed
+
+
+@router.post("/{account_id}/disable", **allow(Role.ADMIN))
+async def disable_account(act: Acting, account_id: UUID) -> AccountView:
+    """Switch it off: nothing of it is sent from now on, and its campaigns wait."""
+
+    async def disable(session: AsyncSession) -> AccountView:
+        await account_edits.disable_account(session, act.actor, str(account_id))
+        return AccountView.show_standing(await get_account_standing(session, account_id))
+
+    return await act(disable, headers=list_etag)
+
+
+@router.post("/{account_id}/enable", **allow(Role.ADMIN))
+async def enable_account(act: Acting, account_id: UUID) -> AccountView:
+    """Switch it on again."""
+
+    async def enable(session: AsyncSession) -> AccountView:
+        await account_edits.enable_account(session, act.actor, str(account_id))
+        return AccountView.show_standing(await get_account_standing(session, account_id))
+
+    return await act(enable, headers=list_etag)
 
 
 @router.post("/{account_id}/release", **allow(Role.ADMIN))

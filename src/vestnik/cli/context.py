@@ -14,6 +14,7 @@ from vestnik.domain.actors import Actor, ActorKind
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from vestnik.services.account_sessions import AccountSetup
     from vestnik.settings import Settings
 
 Result = TypeVar("Result")
@@ -44,6 +45,14 @@ def run_action(context: typer.Context, action: "Callable[[AsyncSession], Awaitab
     from vestnik.cli.output import print_note
 
     return bootstrap.run_in_session(read_settings(context), action, announce=print_note)
+
+
+def make_account_setup(context: typer.Context) -> "AccountSetup":
+    """What accounts are made with, as the settings say."""
+    from vestnik import bootstrap
+    from vestnik.cli.output import print_note
+
+    return bootstrap.make_account_setup(read_settings(context), announce=print_note)
 
 
 def identify_actor() -> Actor:

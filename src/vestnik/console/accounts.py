@@ -14,6 +14,8 @@ from vestnik.domain.campaigns import MAX_RATE, MIN_RATE
 from vestnik.domain.installation import SettingSource
 from vestnik.domain.users import Role
 from vestnik.services import accounts
+from vestnik.services.account_edits import AccountChanges
+from vestnik.services.account_edits import change_account as change_account_by
 from vestnik.services.queue import AccountStanding, get_account_standing, list_account_standings
 from vestnik.web.state import read_state
 
@@ -42,12 +44,11 @@ async def change_account(visitor: Visiting, account_id: UUID, form: Submitted) -
     """Set how many posts a second it makes over all its campaigns."""
 
     async def change(session: AsyncSession) -> str:
-        await accounts.change_rate(
-            session,
-            visitor.actor,
-            str(account_id),
-            form.text("rate").strip().replace(",", "."),  # as many languages write it
-            expected_revision=form.revision(),
+        changes = AccountChanges(
+            rate=form.text("rate").strip().replace(",", ".")
+        )  # as many languages write it
+        await change_account_by(
+            session, visitor.actor, str(account_id), changes, expected_revision=form.revision()
         )
         return f"/accounts/{account_id}"
 

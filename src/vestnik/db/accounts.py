@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.db.models import Account, AccountHold, AccountLease
+from vestnik.db.models import Account, AccountHold, AccountLease, AccountLogin
 from vestnik.domain.ids import AccountId
 from vestnik.domain.states import AccountKind, HoldScope
 
@@ -87,6 +88,24 @@ async def insert_account(
         .returning(Account.id)
     )
     return None if account_id is None else AccountId(account_id)
+
+
+async def rename_account(session: AsyncSession, account_id: AccountId, name: str) -> bool:
+    """Give an account, whose row is locked, another name; False when it is taken."""
+    try:
+        async with session.begin_nested():
+            await session.execute(update(Account).where(Account.id == account_id).values(name=name))
+    except IntegrityError:
+        return False
+    return True
+
+
+async def is_logging_in(session: AsyncSession, account_id: AccountId) -> bool:
+    """Whether a login of the account, or its log-out, is not over yet."""
+    query = select(AccountLogin).where(
+        AccountLogin.account_id == account_id, AccountLogin.finished_at.is_(None)
+    )
+    return bool(await session.scalar(select(query.exists())))
 
 
 async def set_account_rate(session: AsyncSession, names: Sequence[str], rate: Decimal) -> list[Account]:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from vestnik.content import FrozenContent, Values, frozen_from_json
 from vestnik.db.audit import record_audit
@@ -22,11 +22,12 @@ from vestnik.db.models import Campaign
 from vestnik.db.peers import PeerLedger
 from vestnik.db.statements import clean_text, read_seconds
 from vestnik.db.transitions import expand_running_campaign, fail_campaign
+from vestnik.domain.account_logins import KnownIdentity, Refusal, judge_identity
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
 from vestnik.domain.outcomes import JobResult
-from vestnik.domain.states import AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
+from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
 from vestnik.domain.transport import Identity, Peer
 
 BRAKE_RESULTS = 20
@@ -57,6 +58,8 @@ class LaneState:
 
     state: AccountState
     rate: float
+    session_version: int
+    """Changes with the session: whoever speaks with an older one has to start over."""
     send_hold: timedelta | None
     resolve_hold: timedelta | None
     has_commands: bool
@@ -125,6 +128,7 @@ class Ledger(LeaseLedger, PeerLedger):
             return LaneState(
                 state=AccountState.DISABLED,
                 rate=1.0,
+                session_version=0,
                 send_hold=None,
                 resolve_hold=None,
                 has_commands=False,
@@ -134,6 +138,7 @@ class Ledger(LeaseLedger, PeerLedger):
         return LaneState(
             state=AccountState(first.state),
             rate=first.account_rate,
+            session_version=first.session_version,
             send_hold=read_seconds(first.send_hold),
             resolve_hold=read_seconds(first.resolve_hold),
             has_commands=first.has_commands,
@@ -264,10 +269,42 @@ class Ledger(LeaseLedger, PeerLedger):
             reason=clean_text(reason),
         )
 
-    async def note_identity(self, account_id: AccountId, identity: Identity) -> None:
-        """Keep who Telegram says the account is, for the operator to see."""
+    async def note_identity(self, lease: Lease, identity: Identity) -> Refusal | None:
+        """Keep who Telegram says the account is, if it may be that user; why not, otherwise.
+
+        The first identity is adopted. A simulated account may be anybody: its simulator may have started anew.
+        """
+        parameters = {
+            "account_id": lease.account_id,
+            "epoch": lease.epoch,
+            "tg_user_id": identity.tg_id,
+            "tg_name": clean_text(identity.name),
+            "is_bot": identity.is_bot,
+        }
+        try:
+            (row,) = await self.fetch("note_identity", **parameters)
+        except IntegrityError:
+            # Another account of ours became this user at the same moment; now it can be seen.
+            (row,) = await self.fetch("note_identity", **parameters)
+        if AccountKind(row.kind) is AccountKind.SIMULATED:
+            return None
+        known = KnownIdentity(
+            account=row.name, tg_id=row.tg_user_id, tg_name=row.tg_name, namesake=row.namesake
+        )
+        return judge_identity(known, identity)
+
+    async def note_disconnected(self, lease: Lease) -> None:
+        """The holder is not connected to Telegram any more."""
+        await self.fetch("note_disconnected", account_id=lease.account_id, epoch=lease.epoch)
+
+    async def refuse_session(self, lease: Lease, session_version: int, reason: str) -> None:
+        """Stop an account and forget its session, which is that of somebody else."""
         await self.fetch(
-            "note_identity", account_id=account_id, tg_user_id=identity.tg_id, tg_name=identity.name
+            "refuse_session",
+            account_id=lease.account_id,
+            epoch=lease.epoch,
+            session_version=session_version,
+            reason=clean_text(reason),
         )
 
     async def block_account(self, account_id: AccountId, state: AccountState, reason: str) -> None:

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.media import MediaType
 from vestnik.domain.states import (
     AccountKind,
@@ -179,7 +180,12 @@ class Account(Base):
         CheckConstraint(_one_of("state", AccountState), name="state"),
         CheckConstraint("kind <> 'SIMULATED' OR session_ciphertext IS NULL", name="simulated_session"),
         CheckConstraint("rate > 0 AND rate <= 1000", name="rate"),
+        CheckConstraint("state_before IN ('ACTIVE', 'NEEDS_LOGIN', 'LIMITED')", name="state_before"),
         UniqueConstraint("id", "kind"),
+        # Two accounts of ours that are one Telegram user would each keep a pace of their own.
+        Index(
+            "accounts_tg_user_id_key", "tg_user_id", unique=True, postgresql_where=text("kind <> 'SIMULATED'")
+        ),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -187,10 +193,16 @@ class Account(Base):
     kind: Mapped[str]
     state: Mapped[str] = mapped_column(server_default=AccountState.ACTIVE.value)
     state_reason: Mapped[str | None]
+    state_before: Mapped[str | None]
+    """Of a DISABLED account: what it was when it was switched off."""
     rate: Mapped[Decimal] = mapped_column(Numeric(8, 3), server_default="20")
     api_id: Mapped[int | None]
     api_hash_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
     session_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    session_digest: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    """Keyed, of the session's key alone (see db/secrets.py): no two accounts may have the same one."""
+    session_version: Mapped[int] = mapped_column(server_default="0")
+    """Raised with each change of the session; whoever speaks with an older one has to start over."""
     environment_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     """SHA-256 of the TELEGRAM_SESSION last taken over, then that of its api_id and api_hash: tells new values
     from unchanged ones."""
@@ -213,6 +225,8 @@ class AccountLease(Base):
     lease_until: Mapped[datetime]
     next_slot_at: Mapped[datetime | None]
     """Before this instant no holder sends: it keeps a takeover or a restart from bursting."""
+    connected_at: Mapped[datetime | None]
+    """Since when the holder is connected to Telegram; NULL while it is not."""
 
 
 class AccountHold(Base):
@@ -226,6 +240,69 @@ class AccountHold(Base):
     until: Mapped[datetime]
     reason: Mapped[str]
     created_at: Mapped[datetime] = _now()
+
+
+class AccountWait(Base):
+    """A time for which Telegram made an account wait; of each account the last ones are kept."""
+
+    __tablename__ = "account_waits"
+    __table_args__ = (
+        CheckConstraint(_one_of("scope", HoldScope), name="scope"),
+        Index("account_waits_account_id_idx", "account_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = _now()
+    scope: Mapped[str]
+    reason: Mapped[str]
+    until: Mapped[datetime]
+
+
+class AccountLogin(Base):
+    """The last login of an account, or its log-out: how far it is, and what its owner is asked for.
+
+    `epoch` is that of the lease under which a process carries it out; NULL until one has begun to. Phone number,
+    code, password and token are never here, nor is what a QR code says but encrypted and while it is shown.
+    """
+
+    __tablename__ = "account_logins"
+    __table_args__ = (
+        CheckConstraint(_one_of("method", LoginMethod), name="method"),
+        CheckConstraint(_one_of("step", LoginStep), name="step"),
+        CheckConstraint(
+            "(finished_at IS NOT NULL) = (step IN ('DONE', 'FAILED', 'CANCELLED'))", name="finished"
+        ),
+        CheckConstraint("step = 'QR' OR qr_ciphertext IS NULL", name="wiped"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    login_id: Mapped[UUID]
+    method: Mapped[str]
+    step: Mapped[str] = mapped_column(server_default=LoginStep.STARTING.value)
+    epoch: Mapped[int | None] = mapped_column(BigInteger)
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Wrong codes and passwords."""
+    hint: Mapped[str | None]
+    """What the owner of the account wrote down to remember the password by."""
+    code_kind: Mapped[str | None]
+    code_length: Mapped[int | None] = mapped_column(SmallInteger)
+    next_kind: Mapped[str | None]
+    resend_at: Mapped[datetime | None]
+    qr_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    qr_expires_at: Mapped[datetime | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    error_field: Mapped[str | None]
+    retry_at: Mapped[datetime | None]
+    """Before this instant Telegram takes no other attempt."""
+    recent_starts: Mapped[list[datetime]] = mapped_column(
+        ARRAY(DateTime(timezone=True)), server_default=text("'{}'")
+    )
+    started_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime]
+    """Without input it ends then."""
+    finished_at: Mapped[datetime | None]
 
 
 class AccountCommand(Base):

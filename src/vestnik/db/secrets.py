@@ -9,6 +9,7 @@ import base64
 import binascii
 import contextlib
 import hashlib
+import hmac
 import os
 import re
 import secrets
@@ -48,6 +49,7 @@ class KeyRing:
             raise ValueError(f"a key ring needs keys of {KEY_BYTES} bytes")
         self._current = _key_id(keys[0])
         self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(keys)}
+        self._digest_key = hmac.digest(keys[0], b"vestnik digests", "sha256")
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(key_id.hex() for key_id in self._ciphers)})"
@@ -85,6 +87,14 @@ class KeyRing:
     def needs_rotation(self, ciphertext: bytes) -> bool:
         """Whether it was encrypted with another key than the first one."""
         return _read_key_id(ciphertext) != self._current
+
+    def digest(self, secret: bytes, purpose: str) -> bytes:
+        """Tells equal secrets from others, but to nobody without the first key, whose id it begins with."""
+        return self._current + hmac.digest(self._digest_key, purpose.encode() + b"\0" + secret, "sha256")
+
+    def is_current_digest(self, digest: bytes) -> bool:
+        """Whether a digest was made with the first key, so that it can be compared with new ones."""
+        return digest.startswith(self._current)
 
 
 def _key_id(key: bytes) -> bytes:
@@ -184,13 +194,24 @@ class StoredKeys:
 
     def decrypt(self, ciphertext: bytes, identity: str) -> str:
         """As `KeyRing.decrypt`. Raises SecretError, and ConfigurationError for keys that cannot be used."""
+        return self._read(identity).decrypt(ciphertext, identity)
+
+    def encrypt(self, secret: str, identity: str) -> bytes:
+        """As `KeyRing.encrypt`. Raises SecretError when there is no key yet, and ConfigurationError."""
+        return self._read(identity).encrypt(secret, identity)
+
+    def digest(self, secret: bytes, purpose: str) -> bytes:
+        """As `KeyRing.digest`. Raises SecretError when there is no key yet, and ConfigurationError."""
+        return self._read(purpose).digest(secret, purpose)
+
+    def _read(self, identity: str) -> KeyRing:
         ring = read_key_ring(self._secret_key, self._data_dir)
         if ring is None:
             raise SecretError(
                 f"the secret {identity} cannot be read: there is no key; set VESTNIK_SECRET_KEY to the one that "
                 f"encrypted it, or put the file {KEY_FILE} into the data directory"
             )
-        return ring.decrypt(ciphertext, identity)
+        return ring
 
 
 def _create_whole(path: Path, text: str) -> bool:

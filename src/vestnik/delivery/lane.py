@@ -18,6 +18,7 @@ from vestnik.delivery.contents import CampaignContent
 from vestnik.delivery.dispatch import Dispatcher
 from vestnik.delivery.failpoints import Failpoint, Failpoints
 from vestnik.delivery.gate import Gate
+from vestnik.delivery.identity import IdentityCheck
 from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.link import Link
 from vestnik.delivery.options import LaneOptions
@@ -31,7 +32,7 @@ from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaStore
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, JobStatus, PauseReason
-from vestnik.domain.transport import Identity, Transport, TransportError, TransportFactory
+from vestnik.domain.transport import Transport, TransportError, TransportFactory
 
 
 class Lane:
@@ -63,6 +64,7 @@ class Lane:
         self._gate = Gate(keeper)
         self._recorder = Recorder(ledger, options, failpoints, self._note_recorded)
         self._judge = AnswerJudge(ledger, self._recorder, self._gate, self._account_id, options)
+        self._identity = IdentityCheck(ledger, keeper.lease, gate=self._gate, recorder=self._recorder)
         self._link = Link(
             factory,
             self._account_id,
@@ -71,7 +73,8 @@ class Lane:
             may_speak=lambda: keeper.is_valid,
             on_change=self._note_link_changed,
             on_error=self._judge.judge_account_error,
-            on_identity=self._note_identity,
+            accept=self._identity.accept,
+            on_closed=self._identity.note_disconnected,
         )
         self._uploader = FileUploader(
             UploadLedger(ledger),
@@ -235,6 +238,10 @@ class Lane:
             self._log.info("lane.account_not_active", state=state.state.value)
             self._gate.end()
             return
+        if self._identity.note_session(state.session_version):
+            self._log.info("lane.session_replaced")
+            self._gate.end()
+            return
         self._take_over_account(state)
         running = [
             item
@@ -357,9 +364,6 @@ class Lane:
         campaign.note_swept(began_at, read_clock())
 
     # -- what the parts report ------------------------------------------------------------------------------
-
-    def _note_identity(self, identity: Identity) -> None:
-        self._recorder.put_action(lambda: self._ledger.note_identity(self._account_id, identity))
 
     def _note_link_changed(self) -> None:
         self._peers.ask()

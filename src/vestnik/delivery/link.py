@@ -1,11 +1,12 @@
 """An account's connection to Telegram: one transport at a time, made anew only by us."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from vestnik.delivery.waiting import back_off
+from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import ErrorClass, Identity, Transport, TransportError, TransportFactory
@@ -18,7 +19,8 @@ class Link:
 
     A transport that reports itself disconnected is closed before the next one is made, so that nothing queued in
     it can go out later; and none is made unless `may_connect` says so at that moment. Nothing leaves one for which
-    `may_speak` says no.
+    `may_speak` says no. Nobody gets to use one before `accept` has said that it belongs to the right user; that
+    may raise DatabaseUnavailableError, and then it is asked again at the next connection.
     """
 
     def __init__(
@@ -31,7 +33,8 @@ class Link:
         may_speak: Callable[[], bool],
         on_change: Callable[[], None],
         on_error: Callable[[TransportError], None],
-        on_identity: Callable[[Identity], None],
+        accept: Callable[[Identity], Awaitable[bool]],
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         self._factory = factory
         self._account_id = account_id
@@ -40,14 +43,16 @@ class Link:
         self._may_speak = may_speak
         self._on_change = on_change
         self._on_error = on_error
-        self._on_identity = on_identity
+        self._accept = accept
+        self._on_closed = on_closed
         self._transport: Transport | None = None
+        self._is_accepted = False
         self._broken = asyncio.Event()
 
     @property
     def transport(self) -> Transport | None:
-        """The connected transport, if there is one."""
-        if self._transport is not None and self._transport.is_connected:
+        """The connected transport, if there is one and the right user is behind it."""
+        if self._is_accepted and self._transport is not None and self._transport.is_connected:
             return self._transport
         return None
 
@@ -78,6 +83,11 @@ class Link:
             transport = await self._factory.make(self._account_id, self._kind)
             self._transport = transport
             identity = await transport.connect(self._may_speak)
+            log.info("link.connected", account_id=str(self._account_id), tg_id=identity.tg_id)
+            self._is_accepted = await self._accept(identity)
+        except DatabaseUnavailableError as exc:
+            log.warning("link.identity_unchecked", account_id=str(self._account_id), reason=exc.message)
+            return False
         except TransportError as error:
             log.warning(
                 "link.connect_failed",
@@ -88,10 +98,9 @@ class Link:
             if error.error_class is not ErrorClass.TRANSIENT:
                 self._on_error(error)
             return False
-        log.info("link.connected", account_id=str(self._account_id), tg_id=identity.tg_id)
-        self._on_identity(identity)
-        self._on_change()
-        return True
+        if self._is_accepted:
+            self._on_change()
+        return self._is_accepted
 
     async def _wait_until_broken(self) -> None:
         while self.transport is not None and not self._broken.is_set():
@@ -104,6 +113,9 @@ class Link:
     async def close(self) -> None:
         """Close the connection; whatever waits for an answer on it fails."""
         transport, self._transport = self._transport, None
+        was_used, self._is_accepted = self._is_accepted, False
         if transport is not None:
             await transport.disconnect()
             self._on_change()
+        if was_used:
+            self._on_closed()

@@ -46,6 +46,14 @@ class CommandKind(StrEnum):
 
     SEND = "SEND"
     """Post one text in one channel."""
+    LOGIN = "LOGIN"
+    """Begin a login: with the phone number or the bot's token as its payload."""
+    CODE = "CODE"
+    PASSWORD = "PASSWORD"  # noqa: S105 - a kind
+    RESEND = "RESEND"
+    """Have the login code sent once more."""
+    LOG_OUT = "LOG_OUT"
+    """End the session at Telegram."""
 
 
 class CommandStatus(StrEnum):

@@ -11,12 +11,12 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db import accounts as rows
+from vestnik.db.account_sessions import ReadSessionKey, store_session
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Account
 from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.domain.actors import Actor
-from vestnik.domain.campaigns import check_rate
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.names import check_name
@@ -52,12 +52,12 @@ class AccountView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentAccount:
-    """TELEGRAM_SESSION and what belongs to it. `validate` raises when the session string is unusable."""
+    """TELEGRAM_SESSION and what belongs to it. `read_key` raises when the session string is unusable."""
 
     session: str = field(repr=False)
     api_id: int
     api_hash: str = field(repr=False)
-    validate: Callable[[str], None] = field(repr=False)
+    read_key: ReadSessionKey = field(repr=False)
 
     @property
     def session_digest(self) -> bytes:
@@ -110,14 +110,14 @@ async def ensure_default_account(
     """Make or update the account "default" from the environment.
 
     A session that was renewed in the database stays while the environment's value is unchanged; a changed value
-    replaces it and makes the account ACTIVE. Keys are opened only when there is something to store. `rate` is
-    that of a new account. Raises what `given.validate` raises, and ConflictError when the name is taken by a
-    simulated account.
+    replaces it and makes the account ACTIVE, unless somebody switched it off. Keys are opened only when there is
+    something to store. `rate` is that of a new account. Raises what `given.read_key` raises, and ConflictError
+    when the name is taken by a simulated account or another account has the session.
     """
     stored = await rows.find_account_by_name(session, DEFAULT_ACCOUNT)
     if stored is not None and stored.environment_digest == given.digest:
         return
-    given.validate(given.session)
+    given.read_key(given.session)
     account = await _lock_default_account(session, rate)
     if account.environment_digest == given.digest:
         return
@@ -128,7 +128,19 @@ async def ensure_default_account(
         )
     is_new = account.environment_digest is None
     is_session_new = (account.environment_digest or b"")[:32] != given.session_digest
-    _store_credentials(account, given, open_keys(), with_session=is_session_new)
+    ring = open_keys()
+    account.api_id = given.api_id
+    account.api_hash_ciphertext = ring.encrypt(
+        given.api_hash, identify_secret("accounts", account.id, "api_hash")
+    )
+    if is_session_new:
+        try:
+            await store_session(session, account, given.session, keys=ring, read_key=given.read_key)
+        except ConflictError as exc:
+            raise ConflictError(f"TELEGRAM_SESSION: {exc.message}", field="TELEGRAM_SESSION") from exc
+        _make_active(account)
+    account.environment_digest = given.digest
+    account.updated_at = func.now()
     await session.flush()
     await record_audit(
         session,
@@ -152,21 +164,12 @@ async def _lock_default_account(session: AsyncSession, rate: Decimal) -> Account
     return account
 
 
-def _store_credentials(
-    account: Account, given: EnvironmentAccount, keys: KeyRing, *, with_session: bool
-) -> None:
-    account.api_id = given.api_id
-    account.api_hash_ciphertext = keys.encrypt(
-        given.api_hash, identify_secret("accounts", account.id, "api_hash")
-    )
-    if with_session:
-        account.session_ciphertext = keys.encrypt(
-            given.session, identify_secret("accounts", account.id, "session")
-        )
-        account.state = AccountState.ACTIVE
-        account.state_reason = None
-    account.environment_digest = given.digest
-    account.updated_at = func.now()
+def _make_active(account: Account) -> None:
+    """With a new session whatever Telegram had against the old one is over; a person's decision is not."""
+    if account.state == AccountState.DISABLED:
+        account.state_before = AccountState.ACTIVE
+    else:
+        account.state, account.state_reason = AccountState.ACTIVE, None
 
 
 async def apply_account_rate(session: AsyncSession, actor: Actor, rate: Decimal) -> None:
@@ -178,39 +181,12 @@ async def apply_account_rate(session: AsyncSession, actor: Actor, rate: Decimal)
         await notify_account(session, AccountId(account.id))
 
 
-async def change_rate(
-    session: AsyncSession, actor: Actor, reference: str, rate: str, *, expected_revision: int | None = None
-) -> AccountView:
-    """Set the messages per second of an account over all its campaigns.
-
-    Raises NotFoundError, InvalidInputError, StaleRevisionError.
-    """
-    wanted = check_rate(rate)
-    account = await _lock_account(session, reference, expected_revision)
-    if account.rate == wanted:
-        return await _get_view(session, account)
-    before, account.rate = account.rate, wanted
-    account.revision += 1
-    await session.flush()
-    await record_audit(
-        session,
-        actor,
-        "account.rate_changed",
-        "account",
-        account.id,
-        before={"rate": str(before)},
-        after={"rate": str(account.rate)},
-    )
-    await notify_account(session, AccountId(account.id))
-    return await _get_view(session, account)
-
-
 async def release_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
     """Make a LIMITED account ACTIVE again; only a person can know that Telegram lifted the restriction.
 
     Raises NotFoundError, ConflictError in any other state.
     """
-    account = await find_account(session, reference)
+    account = await lock_account(session, reference, None)
     if account.state != AccountState.LIMITED:
         hint = "; it needs a new session" if account.state == AccountState.NEEDS_LOGIN else ""
         raise ConflictError(
@@ -223,10 +199,11 @@ async def release_account(session: AsyncSession, actor: Actor, reference: str) -
     after = {"state": account.state}
     await record_audit(session, actor, "account.released", "account", account.id, before=before, after=after)
     await notify_account(session, AccountId(account.id))
-    return await _get_view(session, account)
+    return await get_view(session, account)
 
 
-async def _lock_account(session: AsyncSession, reference: str, expected_revision: int | None) -> Account:
+async def lock_account(session: AsyncSession, reference: str, expected_revision: int | None) -> Account:
+    """The account of this name or id, locked. Raises NotFoundError, StaleRevisionError."""
     found = await find_account(session, reference)
     account = await rows.get_account(session, AccountId(found.id), for_update=True)
     assert account is not None  # accounts are never deleted
@@ -239,7 +216,8 @@ async def _lock_account(session: AsyncSession, reference: str, expected_revision
     return account
 
 
-async def _get_view(session: AsyncSession, account: Account) -> AccountView:
+async def get_view(session: AsyncSession, account: Account) -> AccountView:
+    """An account as it is shown."""
     standings = await rows.list_accounts(session)
     return next(_view(standing) for standing in standings if standing.account.id == account.id)
 
@@ -312,8 +290,8 @@ def _choose_simulated(accounts: Sequence[Account]) -> Account:
 def _choose_real(accounts: Sequence[Account]) -> Account:
     if not accounts:
         raise InvalidInputError(
-            "there is no Telegram account to post LIVE with; set TELEGRAM_SESSION, TELEGRAM_API_ID and "
-            "TELEGRAM_API_HASH",
+            "there is no Telegram account to post LIVE with; add one: 'vestnik account add', or Accounts in the "
+            "console",
             field="account",
         )
     for account in accounts:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from vestnik.db.secrets import KeyRing
 from vestnik.domain.installation import Installation
 from vestnik.domain.media_store import MediaStore
+from vestnik.services.account_sessions import AccountSetup
 from vestnik.web.database import Database
 from vestnik.web.hub import ProgressHub
 from vestnik.web.throttle import Throttle
@@ -44,6 +45,8 @@ class WebState:
     """Live progress."""
     open_keys: Callable[[], KeyRing]
     """The keys that stored secrets are encrypted with."""
+    account_setup: AccountSetup
+    """What Telegram accounts are made with."""
     media: MediaStore
     """Where the files of media are."""
     zone: tzinfo = UTC

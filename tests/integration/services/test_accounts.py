@@ -21,14 +21,14 @@ from vestnik.services.accounts import (
 RING = KeyRing([bytes(32)])
 
 
-def accept(_text: str) -> None:
-    return
+def read_key(text: str) -> bytes:
+    return text.encode()
 
 
 def give(
     session_string: str = "1canary-session", *, api_id: int = 7, api_hash: str = "canary-hash"
 ) -> EnvironmentAccount:
-    return EnvironmentAccount(session=session_string, api_id=api_id, api_hash=api_hash, validate=accept)
+    return EnvironmentAccount(session=session_string, api_id=api_id, api_hash=api_hash, read_key=read_key)
 
 
 def refuse_keys() -> KeyRing:
@@ -90,10 +90,10 @@ async def test_a_changed_session_replaces_the_stored_one_and_frees_the_account(e
 
 
 async def test_an_unusable_session_stores_nothing(engine: AsyncEngine) -> None:
-    def refuse(_text: str) -> None:
+    def refuse(_text: str) -> bytes:
         raise InvalidInputError("The session string is empty.", field="session")
 
-    given = EnvironmentAccount(session="canary", api_id=1, api_hash="h", validate=refuse)
+    given = EnvironmentAccount(session="canary", api_id=1, api_hash="h", read_key=refuse)
     with pytest.raises(InvalidInputError):
         await ensure(engine, given)
     async with open_session(engine) as session:

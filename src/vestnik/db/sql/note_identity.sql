@@ -1,4 +1,32 @@
--- Keep who Telegram says the account is; nothing is written when that is known already.
-UPDATE public.accounts
-SET tg_user_id = :tg_user_id, tg_name = :tg_name, updated_at = clock_timestamp()
-WHERE id = :account_id AND (tg_user_id, tg_name) IS DISTINCT FROM (CAST(:tg_user_id AS bigint), CAST(:tg_name AS text))
+-- Keep who Telegram says the account is, unless it is somebody else than before or another account of ours.
+-- The answer is what was known before, and that other account's name; the same rules as `judge_identity`. Nothing is
+-- written to the account when that is known already. The kind of one that campaigns refer to stays as it is.
+WITH me AS MATERIALIZED (
+    SELECT a.id, a.name, a.kind, a.tg_user_id, a.tg_name FROM public.accounts a
+    WHERE a.id = :account_id
+    FOR NO KEY UPDATE
+), other AS MATERIALIZED (
+    SELECT o.name FROM public.accounts o, me
+    WHERE o.tg_user_id = :tg_user_id AND o.id <> me.id AND o.kind <> 'SIMULATED'
+), fitting AS MATERIALIZED (
+    SELECT me.id,
+           CASE WHEN me.kind = 'SIMULATED' OR EXISTS (SELECT 1 FROM public.campaigns c WHERE c.account_id = me.id)
+                THEN me.kind
+                WHEN CAST(:is_bot AS bool) THEN 'BOT'
+                ELSE 'USER' END AS kind
+    FROM me
+    WHERE me.kind = 'SIMULATED'
+       OR coalesce(me.tg_user_id, :tg_user_id) = :tg_user_id AND NOT EXISTS (SELECT 1 FROM other)
+), adopted AS (
+    UPDATE public.accounts a
+    SET tg_user_id = :tg_user_id, tg_name = :tg_name, kind = f.kind, updated_at = clock_timestamp()
+    FROM fitting f
+    WHERE a.id = f.id
+      AND (a.tg_user_id, a.tg_name, a.kind)
+          IS DISTINCT FROM (CAST(:tg_user_id AS bigint), CAST(:tg_name AS text), f.kind)
+), connected AS (
+    UPDATE public.account_leases l SET connected_at = clock_timestamp()
+    FROM fitting f
+    WHERE l.account_id = f.id AND l.epoch = :epoch
+)
+SELECT me.name, me.kind, me.tg_user_id, me.tg_name, (SELECT name FROM other) AS namesake FROM me

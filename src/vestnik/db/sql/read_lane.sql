@@ -1,6 +1,6 @@
 -- All that an account's lane needs to know, in one round trip: one row per running campaign, one row without a
 -- campaign when there is none. Times are durations in seconds from now, by the database's clock.
-SELECT a.state, a.rate::float8 AS account_rate,
+SELECT a.state, a.rate::float8 AS account_rate, a.session_version,
        (SELECT extract(epoch FROM h.until - clock_timestamp())::float8 FROM public.account_holds h
         WHERE h.account_id = a.id AND h.scope = 'SEND' AND h.until > clock_timestamp()) AS send_hold,
        (SELECT extract(epoch FROM h.until - clock_timestamp())::float8 FROM public.account_holds h

@@ -1,0 +1,34 @@
+"""Secrets that are typed at a terminal unseen, or come from a program on standard input, one a line."""
+
+import sys
+from typing import Final
+
+import typer
+
+from vestnik.domain.errors import InvalidInputError
+
+_LONGEST_LINE: Final = 10_000
+
+
+def is_interactive() -> bool:
+    """Whether a person is there to be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def read_secret(prompt: str, *, field: str) -> str:
+    """Ask on a terminal without showing what is typed; elsewhere take the next line of standard input.
+
+    Raises InvalidInputError when there is none, and never repeats what was typed.
+    """
+    if is_interactive():
+        asked: str = typer.prompt(prompt, hide_input=True, err=True)
+        return asked
+    line = b"" if sys.stdin is None else sys.stdin.buffer.readline(_LONGEST_LINE)
+    given = line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+    if not given.strip():
+        raise InvalidInputError(
+            f"standard input holds no {field.replace('_', ' ')}; write it there in one line, or run this on a "
+            "terminal",
+            field=field,
+        )
+    return given
