@@ -269,6 +269,7 @@ async def run_worker_process(
         await run_worker(
             url=database.url,
             transports=transports,
+            read_session_key=read_session_key,
             settings=settings,
             holder=holder,
             stop=stop,

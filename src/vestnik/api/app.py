@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from vestnik import __version__
 from vestnik.api import (
+    account_logins,
     accounts,
     audit,
     auth,
@@ -56,6 +57,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     campaign_events.router,
     queue.router,
     accounts.router,
+    account_logins.router,
 )
 """Everything below /api; each route names the role that it is open to."""
 

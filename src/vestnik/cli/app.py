@@ -18,6 +18,7 @@ from vestnik import __version__
 from vestnik.cli import (
     INTERRUPTED,
     account,
+    account_login,
     api,
     batch,
     campaign,
@@ -55,6 +56,8 @@ app.command("worker")(worker.run_worker)
 app.command("api")(api.run_api)
 app.command("simulator")(simulator.run_simulator)
 app.command("send")(send.send_posts)
+account.app.command("login")(account_login.log_in)
+account.app.command("logout")(account_login.log_out)
 app.add_typer(account.app, name="account")
 app.add_typer(session.app, name="session")
 app.add_typer(channels.app, name="channels")

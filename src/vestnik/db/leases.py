@@ -25,18 +25,21 @@ class LeasableAccount:
     account_id: AccountId
     kind: AccountKind
     free_in: timedelta
+    has_login: bool = False
+    """A login waits to be carried out; until it is over the account needs no lane."""
 
 
 class LeaseLedger(StatementRunner):
     """The statements about leases and workers, one round trip each."""
 
     async def list_leasable_accounts(self, holder: str, *, within: timedelta) -> list[LeasableAccount]:
-        """Active accounts whose lease `holder` may take: now, or within a time when another's ends."""
+        """Accounts to speak for whose lease `holder` may take: now, or within a time when another's ends."""
         return [
             LeasableAccount(
                 account_id=AccountId(row.id),
                 kind=AccountKind(row.kind),
                 free_in=timedelta(seconds=row.free_in),
+                has_login=row.has_login,
             )
             for row in await self.fetch("list_leasable", holder=holder, within=within)
         ]

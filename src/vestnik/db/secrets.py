@@ -194,17 +194,10 @@ class StoredKeys:
 
     def decrypt(self, ciphertext: bytes, identity: str) -> str:
         """As `KeyRing.decrypt`. Raises SecretError, and ConfigurationError for keys that cannot be used."""
-        return self._read(identity).decrypt(ciphertext, identity)
+        return self.open_ring(identity).decrypt(ciphertext, identity)
 
-    def encrypt(self, secret: str, identity: str) -> bytes:
-        """As `KeyRing.encrypt`. Raises SecretError when there is no key yet, and ConfigurationError."""
-        return self._read(identity).encrypt(secret, identity)
-
-    def digest(self, secret: bytes, purpose: str) -> bytes:
-        """As `KeyRing.digest`. Raises SecretError when there is no key yet, and ConfigurationError."""
-        return self._read(purpose).digest(secret, purpose)
-
-    def _read(self, identity: str) -> KeyRing:
+    def open_ring(self, identity: str) -> KeyRing:
+        """The keys, to read or to keep the secret of that name. Raises SecretError, ConfigurationError."""
         ring = read_key_ring(self._secret_key, self._data_dir)
         if ring is None:
             raise SecretError(

@@ -1,7 +1,7 @@
 """The steps of a login as they are stored and shown, its limits, and whose session an account takes. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -46,6 +46,29 @@ class LoginStep(StrEnum):
         return self in {LoginStep.DONE, LoginStep.FAILED, LoginStep.CANCELLED}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoginChange:
+    """What a login is to show next; everything of the step before that is not named is gone.
+
+    `extends` gives the person five minutes from now on.
+    """
+
+    step: LoginStep
+    attempts: int = 0
+    hint: str | None = None
+    code_kind: str | None = None
+    code_length: int | None = None
+    next_kind: str | None = None
+    resend_after: timedelta | None = None
+    qr_ciphertext: bytes | None = field(default=None, repr=False)
+    qr_lasts: timedelta | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    error_field: str | None = None
+    retry_after: timedelta | None = None
+    extends: bool = True
+
+
 def compute_next_start(starts: Sequence[datetime], now: datetime) -> datetime | None:
     """When the next login may begin; None for now."""
     recent = sorted(start for start in starts if start > now - STARTS_WITHIN)
@@ -67,6 +90,22 @@ class KnownIdentity:
 
 WRONG_USER: Final = "WRONG_USER"
 USER_TAKEN: Final = "USER_TAKEN"
+TOO_MANY_ATTEMPTS: Final = "TOO_MANY_ATTEMPTS"
+BROKEN_OFF: Final = "BROKEN_OFF"
+NOT_TAKEN_UP: Final = "NOT_TAKEN_UP"
+TIME_OVER: Final = "TIME_OVER"
+
+_EXPLANATIONS: Final = {
+    TOO_MANY_ATTEMPTS: "Five times it was wrong; begin the login anew, with care.",
+    BROKEN_OFF: "The login was broken off, because the worker that carried it out went away; begin it anew.",
+    NOT_TAKEN_UP: "No worker took the login up in time; look whether one is running, and begin it anew.",
+    TIME_OVER: "Nobody did anything for five minutes; begin the login anew.",
+}
+
+
+def explain_login_error(code: str | None) -> str | None:
+    """Our own words for an error that has none of Telegram's."""
+    return None if code is None else _EXPLANATIONS.get(code)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

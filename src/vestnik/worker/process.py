@@ -5,18 +5,23 @@ import os
 import platform
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import psycopg
 import structlog
 from sqlalchemy import URL
 
+from vestnik.db.account_logins import LoginLedger
+from vestnik.db.account_sessions import ReadSessionKey
 from vestnik.db.engine import close_engine, hang_up, make_engine
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.listener import Listener
 from vestnik.db.media_files import LocalMediaStore
 from vestnik.db.secrets import StoredKeys
+from vestnik.delivery.account_logins import LoginConversation
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.failpoints import Failpoints
 from vestnik.delivery.lane import Lane
@@ -28,6 +33,7 @@ from vestnik.domain.ids import AccountId
 from vestnik.domain.media_store import MediaStore
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind
+from vestnik.domain.telegram_login import LoginTransportFactory
 from vestnik.domain.transport import TransportFactory
 from vestnik.settings import Settings
 from vestnik.worker import LANE_CRASHED
@@ -48,8 +54,24 @@ LEAVE_TO_OTHERS_FOR = 0.25
 """Seconds for which a worker with its fair share leaves a free account to the others, who wake when it does."""
 KEEP_LANES_FOR = 20.0
 """Seconds between two idle lanes that are left to other workers."""
+SWEEP_EVERY = 2.0
+"""Seconds between looks for logins that nobody carries out any more."""
 ALIVE_FOR_LEASES = 0.6
 """Parts of a lease after which a silent worker no longer counts: before its leases end, so that nobody waits."""
+
+
+class TelegramAccess(TransportFactory, LoginTransportFactory, Protocol):
+    """Makes the connections with which accounts post, and those on which they log in."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoginParts:
+    """What logins are carried out with."""
+
+    ledger: LoginLedger
+    factory: LoginTransportFactory
+    keys: StoredKeys
+    read_key: ReadSessionKey
 
 
 class Worker:
@@ -60,6 +82,7 @@ class Worker:
         *,
         ledger: Ledger,
         transports: TransportFactory,
+        logins: LoginParts,
         unsealer: Unsealer,
         store: MediaStore,
         options: LaneOptions,
@@ -68,14 +91,16 @@ class Worker:
     ) -> None:
         self._ledger = ledger
         self._transports = transports
+        self._logins = logins
         self._unsealer = unsealer
         self._store = store
         self._options = options
         self._failpoints = failpoints
         self._holder = holder
-        self._lanes: dict[AccountId, Lane | None] = {}
+        self._lanes: dict[AccountId, Lane | LoginConversation | None] = {}
         self._fair_share = 1
         self._keep_until = 0.0
+        self._sweep_at = 0.0
         self._free_since: dict[AccountId, float] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -129,6 +154,9 @@ class Worker:
         )
         self._fair_share = -(-accounts // workers)
         now = read_clock()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_EVERY
+            await self._logins.ledger.end_stale()
         if len(self._lanes) > self._fair_share and now >= self._keep_until:
             # One at a time, and not over and over if the others cannot serve what we leave them.
             self._keep_until = now + KEEP_LANES_FOR
@@ -162,17 +190,24 @@ class Worker:
             if wait > 0:
                 pause = min(pause, wait)
             else:
-                await self._start_lane(group, account.account_id, account.kind)
+                await self._start_lane(group, account)
         return pause
 
-    async def _start_lane(self, group: asyncio.TaskGroup, account_id: AccountId, kind: AccountKind) -> None:
-        """Start one, unless somebody else was faster."""
+    async def _start_lane(self, group: asyncio.TaskGroup, account: LeasableAccount) -> None:
+        """Start one, or a login, unless somebody else was faster."""
         asked_at = read_clock()
+        account_id = account.account_id
         lease = await self._ledger.acquire_lease(account_id, self._holder, self._options.lease)
         if lease is None:
             return
         keeper = LeaseKeeper(self._ledger, lease, self._options, asked_at=asked_at)
-        lane = Lane(
+        lane = self._make_login(keeper) if account.has_login else self._make_lane(keeper, account.kind)
+        self._lanes[account_id] = lane
+        self._free_since.pop(account_id, None)
+        group.create_task(self._run_lane(account_id, account.kind, lane))
+
+    def _make_lane(self, keeper: LeaseKeeper, kind: AccountKind) -> Lane:
+        return Lane(
             self._ledger,
             keeper,
             kind=kind,
@@ -182,11 +217,16 @@ class Worker:
             options=self._options,
             failpoints=self._failpoints,
         )
-        self._lanes[account_id] = lane
-        self._free_since.pop(account_id, None)
-        group.create_task(self._run_lane(account_id, kind, lane))
 
-    async def _run_lane(self, account_id: AccountId, kind: AccountKind, lane: Lane) -> None:
+    def _make_login(self, keeper: LeaseKeeper) -> LoginConversation:
+        parts = self._logins
+        return LoginConversation(
+            parts.ledger, keeper, factory=parts.factory, keys=parts.keys, read_key=parts.read_key
+        )
+
+    async def _run_lane(
+        self, account_id: AccountId, kind: AccountKind, lane: Lane | LoginConversation
+    ) -> None:
         try:
             await lane.run()
         except Exception:
@@ -202,7 +242,8 @@ class Worker:
 async def run_worker(
     *,
     url: URL,
-    transports: TransportFactory,
+    transports: TelegramAccess,
+    read_session_key: ReadSessionKey,
     settings: Settings,
     holder: str,
     stop: asyncio.Event,
@@ -216,10 +257,13 @@ async def run_worker(
     """
     failpoints = Failpoints(settings.failpoints)
     engine = make_engine(url, name="worker")
+    keys = StoredKeys(settings.secret_key, settings.data_dir)
+    logins = LoginParts(ledger=LoginLedger(engine), factory=transports, keys=keys, read_key=read_session_key)
     worker = Worker(
         ledger=Ledger(engine),
         transports=transports,
-        unsealer=StoredKeys(settings.secret_key, settings.data_dir),
+        logins=logins,
+        unsealer=keys,
         store=LocalMediaStore(settings.data_dir),
         options=LaneOptions(
             lease=timedelta(seconds=settings.lease_seconds),

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.stage import Stage
+from vestnik.bootstrap import read_session_key
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import Transport
@@ -96,6 +97,7 @@ class Rig:
             run_worker(
                 url=url or self.url,
                 transports=transports,
+                read_session_key=read_session_key,
                 settings=loaded,
                 holder=holder,
                 stop=stop,
