@@ -54,8 +54,10 @@ class RealAccounts:
             await replace_session(session, ACTOR, str(account_id), new, setup=self.setup)
 
     async def start_worker(self, **settings: Any) -> RunningWorker:
-        """A worker that can read the sessions."""
-        return await self.rig.start_worker(data_dir=self.data_dir, **settings)
+        """A worker that can read the sessions; an exchange of keys may take a busy machine seconds."""
+        return await self.rig.start_worker(
+            data_dir=self.data_dir, **{"call_timeout_seconds": 15.0} | settings
+        )
 
     async def add_campaign(
         self, account_id: AccountId, user: str, number: int, *, rate: float = 40

@@ -15,13 +15,14 @@ from tests.support.stage import Stage
 from vestnik.bootstrap import read_session_key
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.domain.states import AccountKind
+from vestnik.domain.telegram_login import LoginTransport
 from vestnik.domain.transport import Transport
 from vestnik.settings import load_settings
-from vestnik.simulator.endpoint import derive_auth_key, make_session_string
+from vestnik.simulator.endpoint import SIMULATED_DC, derive_auth_key, make_session_string
 from vestnik.simulator.faults import Fault, FaultKind
 from vestnik.simulator.posts import Post, count_most_in_window
 from vestnik.simulator.server import SimulatorServer
-from vestnik.telegram.sessions import parse_session
+from vestnik.telegram.sessions import DataCentre, parse_session
 from vestnik.telegram.transport import TelethonTransport
 from vestnik.transports import Transports
 from vestnik.worker.process import run_worker
@@ -90,7 +91,13 @@ class Rig:
         if plain:
             transports = PlainTransports(self.server)
         else:
-            transports = Transports(loaded, url or self.url, self.server.endpoint)
+            host, port = self.server.simulator.data_centres[SIMULATED_DC]
+            transports = Transports(
+                loaded,
+                url or self.url,
+                self.server.endpoint,
+                login_server=DataCentre(dc_id=SIMULATED_DC, host=host, port=port),
+            )
         stop, ready = asyncio.Event(), asyncio.Event()
         holder = f"worker {uuid4()}"
         task = asyncio.create_task(
@@ -239,6 +246,9 @@ class PlainTransports:
             call_timeout=timedelta(seconds=2),
             connect_timeout=timedelta(seconds=5),
         )
+
+    def make_login(self, *, api_id: int, api_hash: str, session: str | None = None) -> LoginTransport:
+        raise AssertionError("these accounts need no login")
 
     async def close(self) -> None:
         return
