@@ -27,8 +27,8 @@ STATES: Final[Mapping[AccountState, StateWords]] = {
             "Telegram has ended its session, or it never had one. Its campaigns wait; nothing is lost."
         ),
         cure=mark(
-            "Put a new session into TELEGRAM_SESSION and start Vestnik again: then the campaigns go on by"
-            " themselves. Logging in within the console comes with a later version."
+            "Let an administrator log it in again, as the same Telegram user: then its campaigns go on by"
+            " themselves."
         ),
     ),
     AccountState.LIMITED: StateWords(
@@ -43,7 +43,7 @@ STATES: Final[Mapping[AccountState, StateWords]] = {
     ),
     AccountState.DISABLED: StateWords(
         meaning=mark("It was switched off on purpose. Its campaigns wait; nothing is lost."),
-        cure=mark("Ask whoever switched it off, or make campaigns with another account."),
+        cure=mark("An administrator can switch it on again on its page."),
     ),
 }
 

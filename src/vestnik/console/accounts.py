@@ -14,7 +14,7 @@ from vestnik.domain.campaigns import MAX_RATE, MIN_RATE
 from vestnik.domain.installation import SettingSource
 from vestnik.domain.users import Role
 from vestnik.services import accounts
-from vestnik.services.account_edits import AccountChanges
+from vestnik.services.account_edits import AccountChanges, disable_account, enable_account
 from vestnik.services.account_edits import change_account as change_account_by
 from vestnik.services.queue import AccountStanding, get_account_standing, list_account_standings
 from vestnik.web.state import read_state
@@ -58,6 +58,34 @@ async def change_account(visitor: Visiting, account_id: UUID, form: Submitted) -
     return await submit(visitor, form, change, again=again, notice="saved")
 
 
+@router.post("/{account_id}/disable", **open_to(Role.ADMIN))
+async def disable(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
+    """Switch it off."""
+
+    async def act(session: AsyncSession) -> str:
+        await disable_account(session, visitor.actor, str(account_id))
+        return f"/accounts/{account_id}"
+
+    async def again(corrected: Form, status: int) -> Response:
+        return await _show_account(visitor, account_id, corrected, status)
+
+    return await submit(visitor, form, act, again=again, notice="account-disabled")
+
+
+@router.post("/{account_id}/enable", **open_to(Role.ADMIN))
+async def enable(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
+    """Switch it on again."""
+
+    async def act(session: AsyncSession) -> str:
+        await enable_account(session, visitor.actor, str(account_id))
+        return f"/accounts/{account_id}"
+
+    async def again(corrected: Form, status: int) -> Response:
+        return await _show_account(visitor, account_id, corrected, status)
+
+    return await submit(visitor, form, act, again=again, notice="account-enabled")
+
+
 @router.post("/{account_id}/release", **open_to(Role.ADMIN))
 async def release_account(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Let a restricted account post again."""
@@ -76,13 +104,16 @@ async def _show_account(
     visitor: Visitor, account_id: UUID, form: Form | None = None, status: int = 200
 ) -> Response:
     standing = await visitor.read(lambda session: get_account_standing(session, account_id))
-    rate = write_rate(standing.account.rate)
-    # The buttons of other forms on the page bring no rate.
-    typed = form.text("rate") if form is not None and "rate" in form.values else rate
+    stored = {"rate": write_rate(standing.account.rate), "name": standing.account.name}
+    # The buttons of other forms on the page bring neither.
+    typed = {
+        name: form.text(name) if form is not None and name in form.values else value
+        for name, value in stored.items()
+    }
     # What is wrong with anything else, such as the state of the account, belongs to the whole page.
     found = {} if form is None else form.problems
-    shown = Form.start(rate=typed).with_problems(
-        **{name if name == "rate" else "": text for name, text in found.items()}
+    shown = Form.start(**typed).with_problems(
+        **{name if name in stored else "": text for name, text in found.items()}
     )
     return visitor.render(
         "accounts/detail.html",
@@ -93,6 +124,7 @@ async def _show_account(
         reason=explain_reason(visitor, standing.account.state_reason),
         lowest=MIN_RATE,
         highest=MAX_RATE,
+        keeps_name=standing.account.name in SET_AT_START,
         rate_setting=RATE_SETTING if _is_set_at_start(visitor, standing) else None,
     )
 

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from vestnik.console import (
+    account_logins,
     accounts,
     audit,
     batch_channels,
@@ -57,6 +58,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     users.router,
     tokens.router,
     audit.router,
+    account_logins.router,
     accounts.router,
     overview.router,
     settings.router,

@@ -46,6 +46,7 @@ class AccountView:
     """Whether a process speaks for it now."""
     telegram_id: int | None
     telegram_name: str | None
+    has_session: bool
     revision: int
     created_at: datetime
 
@@ -89,6 +90,7 @@ def _view(standing: rows.AccountStanding) -> AccountView:
         is_delivering=standing.is_leased,
         telegram_id=account.tg_user_id,
         telegram_name=account.tg_name,
+        has_session=account.session_ciphertext is not None,
         revision=account.revision,
         created_at=account.created_at,
     )
