@@ -52,12 +52,13 @@ SINKS = (
     Sink(name="TransportError", keyword="message", position=2),
     Sink(name="LoginError", keyword="message", position=1),
     Sink(name="ReportedLine", keyword="reason"),
+    Sink(name="Refusal", keyword="message"),
 )
 LISTS = {"services/previews.py": ("_list_warnings", "_list_media_warnings")}
 """Functions that return lists of messages."""
 TEXTS = {"services/campaign_views.py": ("_describe_block",)}
 """Functions that return a message which is no error's."""
-TABLES = {"domain/commands.py": ("_EXPLANATIONS",)}
+TABLES = {"domain/commands.py": ("_EXPLANATIONS",), "domain/account_logins.py": ("_EXPLANATIONS",)}
 """Messages by their codes."""
 _SQL_TEXT = re.compile(r"'([A-Z%][^'\n]* [^'\n]* [^'\n]*[.])'")
 

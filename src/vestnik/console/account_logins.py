@@ -36,7 +36,7 @@ Act = Callable[[AsyncSession], Awaitable[str]]
 
 _LOOK_SECONDS: Final = 0.2
 _LOOKS: Final = 15
-"""So often a page looks whether Telegram has answered before it is shown: it may be a browser without JavaScript."""
+"""So often it is looked for Telegram's answer before a page is shown: its browser may have no JavaScript."""
 _WAITING: Final = {LoginStep.STARTING, LoginStep.CHECKING}
 
 

@@ -19,8 +19,10 @@ from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.db.statements import StatementRunner, clean_text, load_statement
 from vestnik.domain.account_logins import (
+    BROKEN_OFF,
     COMMAND_EXPIRES_AFTER,
     INPUT_WITHIN,
+    NOT_TAKEN_UP,
     KnownIdentity,
     LoginChange,
     LoginMethod,
@@ -37,6 +39,7 @@ from vestnik.domain.transport import Identity
 
 QR_URL = "qr_url"
 """The column's name in the identity that the text of a QR code is bound to."""
+_STALE = {"taken_within": COMMAND_EXPIRES_AFTER, "not_taken_up": NOT_TAKEN_UP, "broken_off": BROKEN_OFF}
 
 
 # ---- the side of the process that carries a login out -------------------------------------------------------
@@ -126,7 +129,7 @@ class LoginLedger(StatementRunner):
 
     async def end_stale(self) -> None:
         """End what nobody carries out any more, of all accounts."""
-        await self.fetch("end_stale_logins", account_id=None, taken_within=COMMAND_EXPIRES_AFTER)
+        await self.fetch("end_stale_logins", account_id=None, **_STALE)
 
     async def read_credentials(self, account_id: AccountId) -> StoredCredentials:
         """What the account has at Telegram."""
@@ -238,10 +241,7 @@ async def get_login(
 
 async def end_stale_logins(session: AsyncSession, account_id: AccountId) -> None:
     """As `LoginLedger.end_stale`, of one account, by those who look when no worker may be left to do it."""
-    await session.execute(
-        load_statement("end_stale_logins"),
-        {"account_id": account_id, "taken_within": COMMAND_EXPIRES_AFTER},
-    )
+    await session.execute(load_statement("end_stale_logins"), {"account_id": account_id, **_STALE})
 
 
 async def replace_login(session: AsyncSession, account_id: AccountId, method: LoginMethod) -> AccountLogin:

@@ -135,4 +135,4 @@ def judge_identity(known: KnownIdentity, found: Identity) -> Refusal | None:
 
 
 def _name(name: str | None, tg_id: int) -> str:
-    return f"'{name}' ({tg_id})" if name else f"user {tg_id}"
+    return f"'{name or tg_id}' ({tg_id})"

@@ -32,7 +32,7 @@ SAFE = {"shown.html"}
 """The preview that services/previews.py documents as safe HTML; everything else is escaped."""
 WITHOUT_SESSION = {"sign_in.html", "parts/preferences.html"}
 """Their forms are sent by visitors who have no session; the origin of the request is checked instead."""
-OWN_HTML = {"charts.py", "formats.py", "overview.py"}
+OWN_HTML = {"charts.py", "formats.py", "overview.py", "qr_codes.py"}
 """Modules that write HTML of their own, with Markup.format, or take it from a template that was rendered."""
 
 

@@ -11,7 +11,7 @@ WITH stale AS MATERIALIZED (
     FOR NO KEY UPDATE OF g SKIP LOCKED
 ), ended AS (
     UPDATE public.account_logins g
-    SET step = 'FAILED', error_code = CASE WHEN s.is_untaken THEN 'NOT_TAKEN_UP' ELSE 'BROKEN_OFF' END,
+    SET step = 'FAILED', error_code = CASE WHEN s.is_untaken THEN :not_taken_up ELSE :broken_off END,
         error_message = NULL, error_field = NULL, hint = NULL, qr_ciphertext = NULL, qr_expires_at = NULL,
         finished_at = clock_timestamp()
     FROM stale s
