@@ -22,7 +22,7 @@ from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/accounts/{account_id}", tags=["accounts"])
 
-NoKey = Depends(refuse_key)
+NoKey = Annotated[None, Depends(refuse_key)]
 
 
 class LoginWay(StrEnum):
@@ -111,9 +111,9 @@ async def show_login(request: Request, account_id: UUID) -> LoginModel:
     return LoginModel.show_login(found)
 
 
-@router.post("/login", status_code=HTTPStatus.ACCEPTED, dependencies=[NoKey], **allow(Role.ADMIN))
+@router.post("/login", status_code=HTTPStatus.ACCEPTED, **allow(Role.ADMIN))
 async def start_login(
-    request: Request, identity: Identified, account_id: UUID, body: LoginStart
+    request: Request, identity: Identified, account_id: UUID, body: LoginStart, _: NoKey
 ) -> LoginModel:
     """Begin; a worker asks Telegram, and GET tells what comes of it."""
     state = read_state(request.app)
@@ -126,8 +126,8 @@ async def start_login(
     return LoginModel.show_login(begun)
 
 
-@router.post("/login/code", status_code=HTTPStatus.ACCEPTED, dependencies=[NoKey], **allow(Role.ADMIN))
-async def submit_code(request: Request, account_id: UUID, body: LoginCode) -> LoginModel:
+@router.post("/login/code", status_code=HTTPStatus.ACCEPTED, **allow(Role.ADMIN))
+async def submit_code(request: Request, account_id: UUID, body: LoginCode, _: NoKey) -> LoginModel:
     """Hand the code over."""
     state = read_state(request.app)
     view = await state.database.run(
@@ -138,8 +138,8 @@ async def submit_code(request: Request, account_id: UUID, body: LoginCode) -> Lo
     return LoginModel.show_login(view)
 
 
-@router.post("/login/password", status_code=HTTPStatus.ACCEPTED, dependencies=[NoKey], **allow(Role.ADMIN))
-async def submit_password(request: Request, account_id: UUID, body: LoginPassword) -> LoginModel:
+@router.post("/login/password", status_code=HTTPStatus.ACCEPTED, **allow(Role.ADMIN))
+async def submit_password(request: Request, account_id: UUID, body: LoginPassword, _: NoKey) -> LoginModel:
     """Hand the two-step password over."""
     state = read_state(request.app)
     view = await state.database.run(

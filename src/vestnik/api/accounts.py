@@ -16,6 +16,7 @@ from vestnik.domain.states import AccountKind, AccountState, HoldScope
 from vestnik.domain.users import Role
 from vestnik.services import account_edits, account_sessions, accounts
 from vestnik.services.account_edits import AccountChanges
+from vestnik.services.account_health import AccountHealth, get_account_health
 from vestnik.services.account_sessions import (
     LONGEST_HASH,
     LONGEST_SESSION,
@@ -69,6 +70,38 @@ class AccountView(ApiModel):
             holds=[HoldView.show(hold) for hold in standing.holds],
             leased_by=standing.leased_by,
             revision=account.revision,
+        )
+
+
+class WaitView(ApiModel):
+    """A time for which Telegram made the account wait, over or not."""
+
+    at: datetime
+    until: datetime
+    scope: HoldScope
+    reason: Annotated[str, Field(examples=["FLOOD_WAIT"])]
+
+
+class AccountHealthView(ApiModel):
+    """How an account does."""
+
+    account: AccountView
+    tg_user_id: Annotated[int | None, Field(description="Who it is in Telegram.", examples=[7000000001])]
+    connected_since: Annotated[datetime | None, Field(description="null while no worker is connected.")]
+    posts_last_hour: int
+    posts_last_day: int
+    waits: Annotated[Sequence[WaitView], Field(description="The last 20, the newest first.")]
+
+    @classmethod
+    def show_health(cls, health: AccountHealth) -> Self:
+        """The model of it."""
+        return cls(
+            account=AccountView.show_standing(health.standing),
+            tg_user_id=health.standing.account.telegram_id,
+            connected_since=health.connected_since,
+            posts_last_hour=health.posts_last_hour,
+            posts_last_day=health.posts_last_day,
+            waits=[WaitView.show(wait) for wait in health.waits],
         )
 
 
@@ -132,6 +165,15 @@ async def show_account(request: Request, response: Response, account_id: UUID) -
     )
     put_etag(response, found.account.revision)
     return AccountView.show_standing(found)
+
+
+@router.get("/{account_id}/health", **allow(Role.VIEWER))
+async def show_health(request: Request, account_id: UUID) -> AccountHealthView:
+    """Since when it is connected, how much it posts, how often Telegram made it wait."""
+    found = await read_state(request.app).database.run(
+        lambda session: get_account_health(session, account_id)
+    )
+    return AccountHealthView.show_health(found)
 
 
 @router.post("", status_code=HTTPStatus.CREATED, **allow(Role.ADMIN))

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vestnik.cli.context import identify_actor, make_account_setup, run_action
-from vestnik.cli.output import JsonOption, format_rate, format_time, print_json, print_table
+from vestnik.cli.output import (
+    JsonOption,
+    fields_of,
+    format_rate,
+    format_time,
+    print_fields,
+    print_json,
+    print_table,
+)
 from vestnik.cli.typing_in import read_secret
 from vestnik.domain.names import check_name
 
@@ -13,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from vestnik.services.account_edits import AccountChanges
+    from vestnik.services.account_health import AccountHealth
     from vestnik.services.accounts import AccountView
 
 app = typer.Typer(help="Telegram accounts.", no_args_is_help=True)
@@ -48,6 +57,53 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
         for view in views
     ]
     print_table(("name", "kind", "state", "rate", "waits until", "delivering", "Telegram name", "id"), rows)
+
+
+@app.command("show")
+def show_account(context: typer.Context, account: Reference, as_json: JsonOption = False) -> None:
+    """Show how an account does: who it is, since when it is connected, what it posted, what made it wait."""
+    from vestnik.services import account_health, accounts
+
+    async def act(session: "AsyncSession") -> "AccountHealth":
+        found = await accounts.find_account(session, account)
+        return await account_health.get_account_health(session, found.id)
+
+    health = run_action(context, act)
+    view = health.standing.account
+    if as_json:
+        print_json(
+            {
+                **fields_of(view),
+                "connected_since": health.connected_since,
+                "posts_last_hour": health.posts_last_hour,
+                "posts_last_day": health.posts_last_day,
+                "holds": health.standing.holds,
+                "waits": health.waits,
+            }
+        )
+        return
+    print_fields(
+        [
+            ("name", view.name),
+            ("id", view.id),
+            ("kind", view.kind),
+            ("state", view.state),
+            ("reason", view.state_reason),
+            ("in Telegram", f"{view.telegram_name} ({view.telegram_id})" if view.telegram_id else None),
+            ("connected since", format_time(health.connected_since) or "not connected"),
+            ("rate", format_rate(view.rate)),
+            ("posts in the last hour", health.posts_last_hour),
+            ("posts in the last day", health.posts_last_day),
+        ]
+    )
+    for hold in health.standing.holds:
+        print(f"waits until {format_time(hold.until)} ({hold.scope}): {hold.reason}")
+    if health.waits:
+        rows = [
+            (format_time(wait.at), format_time(wait.until), wait.scope, wait.reason) for wait in health.waits
+        ]
+        print()
+        print_table(("Telegram made it wait from", "until", "scope", "reason"), rows)
 
 
 @app.command("add")

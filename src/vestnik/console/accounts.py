@@ -16,7 +16,8 @@ from vestnik.domain.users import Role
 from vestnik.services import accounts
 from vestnik.services.account_edits import AccountChanges, disable_account, enable_account
 from vestnik.services.account_edits import change_account as change_account_by
-from vestnik.services.queue import AccountStanding, get_account_standing, list_account_standings
+from vestnik.services.account_health import get_account_health
+from vestnik.services.queue import AccountStanding, list_account_standings
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/accounts")
@@ -45,8 +46,9 @@ async def change_account(visitor: Visiting, account_id: UUID, form: Submitted) -
 
     async def change(session: AsyncSession) -> str:
         changes = AccountChanges(
-            rate=form.text("rate").strip().replace(",", ".")
-        )  # as many languages write it
+            rate=form.text("rate").strip().replace(",", "."),  # as many languages write it
+            name=form.text("name") if "name" in form.values else None,
+        )
         await change_account_by(
             session, visitor.actor, str(account_id), changes, expected_revision=form.revision()
         )
@@ -103,7 +105,8 @@ async def release_account(visitor: Visiting, account_id: UUID, form: Submitted) 
 async def _show_account(
     visitor: Visitor, account_id: UUID, form: Form | None = None, status: int = 200
 ) -> Response:
-    standing = await visitor.read(lambda session: get_account_standing(session, account_id))
+    health = await visitor.read(lambda session: get_account_health(session, account_id))
+    standing = health.standing
     stored = {"rate": write_rate(standing.account.rate), "name": standing.account.name}
     # The buttons of other forms on the page bring neither.
     typed = {
@@ -118,6 +121,7 @@ async def _show_account(
     return visitor.render(
         "accounts/detail.html",
         standing=standing,
+        health=health,
         form=shown,
         status=status,
         words=STATES[standing.account.state],

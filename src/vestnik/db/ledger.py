@@ -32,6 +32,8 @@ from vestnik.domain.transport import Identity, Peer
 
 BRAKE_RESULTS = 20
 """Results since the last start or resume below which the error-rate brake judges nothing."""
+KEPT_WAITS = 50
+"""Times that Telegram made an account wait which stay on record."""
 FAILURES_TO_DEACTIVATE = 5
 """Failed deliveries in a row after which an account stops posting to a channel."""
 
@@ -267,6 +269,7 @@ class Ledger(LeaseLedger, PeerLedger):
             scope=scope.value,
             duration=duration,
             reason=clean_text(reason),
+            kept=KEPT_WAITS,
         )
 
     async def note_identity(self, lease: Lease, identity: Identity) -> Refusal | None:

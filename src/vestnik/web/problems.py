@@ -122,13 +122,16 @@ def render_error(error: VestnikError) -> JSONResponse:
         _PUBLIC_DETAIL.get(kind, error.message),
         code=error.code,
         headers=headers,
-        field=_name_field(error.field),
+        field=_name_field(error),
         resumesAt=_write_time(error.until) if isinstance(error, AccountHeldError) else None,
     )
 
 
-def _name_field(field: str | None) -> str | None:
+def _name_field(error: VestnikError) -> str | None:
     """As the caller writes it: fields in camelCase, headers as they are."""
+    field = error.field
+    if field == "token" and isinstance(error, InvalidInputError):
+        return field  # a bot's token, and not the id of one of ours
     if field in _REFERENCES:
         return f"{field}Id"
     return to_camel(field) if field is not None and field.islower() else field
