@@ -44,7 +44,7 @@ def count_rows(connection: Connection) -> int:
         ((*WITH_TEXT, "--channels-file", "LIST", "--rate", "1", "--retry-limit", "21"), 1, "from 0 to 20"),
         ((*WITH_TEXT, "--channels-file", "LIST", "--rate", "1", "--retry-limit", "many"), 2, "--retry-limit"),
         ((*WITH_TEXT, "--channels-file", "LIST", "--rate", "1", "--mode", "DRY"), 1, "TEST"),
-        ((*WITH_TEXT, "--channels-file", "LIST", "--rate", "1", "--mode", "LIVE"), 1, "TELEGRAM_SESSION"),
+        ((*WITH_TEXT, "--channels-file", "LIST", "--rate", "1", "--mode", "LIVE"), 1, "vestnik account add"),
         ((*WITH_TEXT, "--channels-file", "LIST", "--rate", "1", "--account", "A"), 1, "no account 'A'"),
         ((*WITH_TEXT, "--channels-file", "missing.txt", "--rate", "1"), 1, "'missing.txt' cannot be read"),
         ((*WITH_TEXT, "--channels-file", ".", "--rate", "1"), 1, "cannot be read"),

@@ -79,7 +79,7 @@ async def test_it_speaks_russian(browser_as: BrowserAs) -> None:
 
 async def test_a_real_account_is_named(browser_as: BrowserAs, stage: Stage) -> None:
     browser = await browser_as(Role.OPERATOR)
-    assert "TELEGRAM_SESSION" in (await browser.get("/setup")).text
+    assert "An administrator adds it under Accounts" in (await browser.get("/setup")).text
     await stage.execute("INSERT INTO accounts (name, kind, rate) VALUES ('<b>Newsroom', 'USER', 20)")
     page = await browser.get("/setup")
     assert "<b>Newsroom (Active)" in page.text

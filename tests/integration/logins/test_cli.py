@@ -1,14 +1,18 @@
 """`vestnik account login`: asked for line by line, never shown, and clear about what is missing."""
 
+import asyncio
+import io
 import json
 from pathlib import Path
 
 import pytest
+import segno
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.integration.logins.desk import Desk
 from tests.integration.logins.surfaces import Terminal
 from tests.support.logins import BOT_TOKEN, CODE, PASSWORD, PHONE
+from vestnik.domain.account_logins import LoginStep
 from vestnik.domain.ids import AccountId
 
 
@@ -47,6 +51,31 @@ async def test_a_bot_logs_in_by_its_token(
     told = capfd.readouterr()
     assert json.loads(told.out)["step"] == "DONE"
     assert BOT_TOKEN not in told.out + told.err
+
+
+async def test_a_qr_code_is_drawn_and_scanned(
+    desk: Desk, account_id: AccountId, terminal: Terminal, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running = asyncio.create_task(terminal.run("account", "login", "newsroom", "--qr", "--json"))
+
+    async def is_begun() -> bool:
+        return bool(await desk.execute("SELECT 1 FROM account_logins"))
+
+    await desk.rig.until(is_begun)
+    shown = await desk.until(account_id, LoginStep.QR)
+    assert shown.qr_url is not None
+    drawn = io.StringIO()
+    segno.make(shown.qr_url, error="l", micro=False).terminal(out=drawn, compact=True)
+
+    async def is_drawn() -> bool:
+        told.append(capfd.readouterr().err)
+        return drawn.getvalue().strip() in "".join(told)
+
+    told: list[str] = []
+    await desk.rig.until(is_drawn)
+    desk.rig.server.simulator.scan_qr(shown.qr_url, "alice")
+    assert await running == 0
+    assert shown.qr_url not in "".join(told)
 
 
 async def test_a_failed_login_says_why(

@@ -104,7 +104,7 @@ async def test_a_batch_keeps_the_order_of_its_list(session: AsyncSession, actor:
         ({"channels_file": None, "batch": "B"}, NotFoundError, "no batch 'B'; there is none yet"),
         ({"text": None, "template": "T"}, NotFoundError, "no template 'T'; there is none yet"),
         ({"account": "nobody"}, NotFoundError, "no account 'nobody'; the accounts are 'rehearsal'"),
-        ({"mode": "LIVE"}, InvalidInputError, "TELEGRAM_SESSION"),
+        ({"mode": "LIVE"}, InvalidInputError, "vestnik account add"),
         ({"mode": "LIVE", "account": "rehearsal"}, InvalidInputError, "is simulated"),
     ],
 )

@@ -175,7 +175,7 @@ async def test_a_repeat_is_answered_although_nothing_could_be_sent_now(stage: St
         ([FIRST], {"mode": "LIVE"}, InvalidInputError, "is simulated"),
         ([FIRST], {"mode": "DRY"}, InvalidInputError, "TEST"),
         ([FIRST], {"account": "nobody"}, NotFoundError, "no account 'nobody'"),
-        ([FIRST], {"account": None, "mode": "LIVE"}, InvalidInputError, "TELEGRAM_SESSION"),
+        ([FIRST], {"account": None, "mode": "LIVE"}, InvalidInputError, "vestnik account add"),
         ([FIRST], {"seconds": 0}, InvalidInputError, "from 1 to 600"),
         ([FIRST], {"seconds": 601}, InvalidInputError, "from 1 to 600"),
         ([FIRST], {"idempotency_key": ""}, InvalidInputError, "printable"),
