@@ -16,6 +16,7 @@ from vestnik.console.qr_codes import draw_qr
 from vestnik.console.visitors import Visiting, Visitor, lead_to, open_to
 from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.states import AccountState
 from vestnik.domain.telegram_login import CodeKind
 from vestnik.domain.users import Role
 from vestnik.services import account_logins
@@ -121,7 +122,7 @@ async def show_login(visitor: Visiting, account_id: UUID) -> Response:
     """How far the login is, and what it waits for."""
     is_part = "hx-request" in visitor.request.headers
     login = await _look(visitor, account_id, looks=1 if is_part else _LOOKS)
-    return await _show_login(visitor, account_id, login, _explain_answer(visitor, login))
+    return await _show_login(visitor, account_id, login)
 
 
 @router.post("/{account_id}/login", **open_to(Role.ADMIN))
@@ -237,16 +238,22 @@ async def _look(visitor: Visitor, account_id: UUID, *, looks: int) -> LoginView 
     return login
 
 
-def _explain_answer(visitor: Visitor, login: LoginView | None) -> Form:
-    """What Telegram said of what was typed, at its field."""
+def _explain_answer(visitor: Visitor, account: AccountView, login: LoginView | None) -> Form:
+    """What Telegram said of what was typed, at its field; nothing of a login that matters no more."""
     form = Form.start(way=LoginMethod.PHONE if login is None else login.method)
     if login is None or not login.error:
+        return form
+    if login.is_over and account.state is not AccountState.NEEDS_LOGIN:
         return form
     return form.with_problems(**{login.error_field or "": visitor.say(login.error)})
 
 
 async def _show_login(
-    visitor: Visitor, account_id: UUID, login: LoginView | None, form: Form, status: int = 200
+    visitor: Visitor,
+    account_id: UUID,
+    login: LoginView | None,
+    form: Form | None = None,
+    status: int = 200,
 ) -> Response:
     account = await _read_account(visitor, account_id)
     if login is not None and login.step is LoginStep.DONE and login.method is not LoginMethod.LOG_OUT:
@@ -255,7 +262,7 @@ async def _show_login(
         "accounts/login.html",
         account=account,
         login=login,
-        form=form,
+        form=_explain_answer(visitor, account, login) if form is None else form,
         status=status,
         ways=WAYS,
         where=WHERE[CodeKind(login.code_kind)] if login is not None and login.code_kind else "",

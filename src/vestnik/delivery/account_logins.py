@@ -17,6 +17,7 @@ from vestnik.db.account_logins import QR_URL, LoginLedger, OpenLogin, TypedComma
 from vestnik.db.account_sessions import ReadSessionKey
 from vestnik.db.commands import PAYLOAD
 from vestnik.db.secrets import StoredKeys, identify_secret
+from vestnik.delivery.clock import read_clock
 from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.waiting import back_off, wait_for_event
 from vestnik.domain.account_logins import (
@@ -89,6 +90,7 @@ class LoginConversation:
         self._attempts = 0
         self._shown = LoginChange(step=LoginStep.STARTING)
         """What the person was last asked for, to be asked again after a mistake."""
+        self._resend_at: float | None = None
         self._qr: QrCode | None = None
         self._transport: LoginTransport | None = None
         self._is_over = False
@@ -271,6 +273,9 @@ class LoginConversation:
             await self._fail(error.name, error.message, error.field, error.wait)
 
     async def _show_code(self, sent: SentCode) -> None:
+        self._resend_at = None
+        if sent.resend_after is not None:
+            self._resend_at = read_clock() + sent.resend_after.total_seconds()
         change = LoginChange(
             step=LoginStep.CODE,
             attempts=self._attempts,
@@ -350,12 +355,18 @@ class LoginConversation:
                 code_kind=shown.code_kind,
                 code_length=shown.code_length,
                 next_kind=shown.next_kind,
+                resend_after=self._measure_resend(),
                 error_code=name,
                 error_message=message,
                 error_field=field,
                 retry_after=wait,
             )
         )
+
+    def _measure_resend(self) -> timedelta | None:
+        if self._step is not LoginStep.CODE or self._resend_at is None:
+            return None
+        return timedelta(seconds=max(self._resend_at - read_clock(), 0.0))
 
     async def _fail(
         self, code: str, message: str | None = None, field: str | None = None, wait: timedelta | None = None

@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db import accounts as rows
+from vestnik.db.account_logins import end_stale_logins
 from vestnik.db.account_sessions import ReadSessionKey, store_session
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Account
@@ -177,6 +178,7 @@ def require_real(account: Account) -> None:
 
 async def require_no_login(session: AsyncSession, account: Account) -> None:
     """Raises ConflictError while somebody logs the account in."""
+    await end_stale_logins(session, AccountId(account.id))
     if await rows.is_logging_in(session, AccountId(account.id)):
         raise ConflictError(
             f"a login of account '{account.name}' is under way; finish or cancel it first", field="account"

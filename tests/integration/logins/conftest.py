@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from tests.integration.delivery.conftest import CRASHES
 from tests.integration.logins.desk import Desk, open_desk
 from tests.support.logins import CODE, PHONE
 from vestnik.domain.ids import AccountId
+from vestnik.worker import LANE_CRASHED
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ async def desk(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: P
         async with open_desk(engine, monkeypatch, tmp_path) as desk:
             yield desk
         print(*logs, sep="\n")  # noqa: T201 - pytest shows it if the test fails
-    assert [entry for entry in logs if entry["event"] in CRASHES] == []
+    assert [entry for entry in logs if entry["event"] == LANE_CRASHED] == []
     assert PHONE not in repr(logs)
 
 

@@ -299,3 +299,14 @@ async def test_nothing_about_a_login_is_changed_while_one_is_under_way(office: O
         await office.replace("newsroom", make_session())
     with pytest.raises(ConflictError, match="under way"):
         await office.disable("newsroom")
+
+
+async def test_a_login_that_nobody_carries_out_any_more_stands_in_nobodys_way(office: Office) -> None:
+    await office.add("newsroom")
+    await office.execute(
+        "INSERT INTO account_logins (account_id, login_id, method, epoch, expires_at)"
+        " SELECT id, gen_random_uuid(), 'PHONE', 3, now() FROM accounts WHERE name = 'newsroom'"
+    )
+    assert (await office.replace("newsroom", make_session())).state == "ACTIVE"
+    (row,) = await office.execute("SELECT step, error_code FROM account_logins")
+    assert tuple(row) == ("FAILED", "BROKEN_OFF")
