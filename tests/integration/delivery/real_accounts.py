@@ -54,10 +54,9 @@ class RealAccounts:
             await replace_session(session, ACTOR, str(account_id), new, setup=self.setup)
 
     async def start_worker(self, **settings: Any) -> RunningWorker:
-        """A worker that can read the sessions; an exchange of keys may take a busy machine seconds."""
-        return await self.rig.start_worker(
-            data_dir=self.data_dir, **{"call_timeout_seconds": 15.0} | settings
-        )
+        """A worker that can read the sessions; an exchange of keys may hold a busy machine up for seconds."""
+        patient = {"call_timeout_seconds": 15.0, "lease_seconds": 6.0}
+        return await self.rig.start_worker(data_dir=self.data_dir, **patient | settings)
 
     async def add_campaign(
         self, account_id: AccountId, user: str, number: int, *, rate: float = 40

@@ -13,10 +13,10 @@ import pytest
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.integration.api.test_secrecy import dump_database
 from tests.integration.console.conftest import Browser
 from tests.integration.logins.desk import Desk, open_desk
 from tests.integration.logins.surfaces import Terminal, make_web, open_api, open_console
+from tests.support.stage import Stage
 from vestnik.cli.logs import configure_logging
 from vestnik.domain.account_logins import LoginStep
 from vestnik.domain.ids import AccountId
@@ -78,6 +78,16 @@ def log_file(tmp_path: Path) -> Iterator[Path]:
         root.addHandler(handler)
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+async def dump_database(stage: Stage) -> str:
+    """Every row of every table as PostgreSQL writes it; bytes are hexadecimal."""
+    tables = await stage.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    dump = []
+    for table in tables:
+        rows = await stage.execute(f'SELECT t::text AS line FROM "{table.tablename}" t')
+        dump += [row.line for row in rows]
+    return "\n".join(dump)
 
 
 def read_log(file: Path) -> str:
