@@ -25,6 +25,7 @@ from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import (
+    ChannelDetails,
     Content,
     ErrorClass,
     Identity,
@@ -231,6 +232,10 @@ class RehearsalTransport:
         """Look one username up; in a rehearsal every channel exists."""
         await self._ensure([(username, None)])
         return await self._transport.resolve(username)
+
+    async def read_details(self, peer: Peer) -> ChannelDetails:
+        """What the list of dialogs does not tell of a channel."""
+        return await self._transport.read_details(peer)
 
     async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
         """The id of our newest message with this text, posted at or after `since`."""
