@@ -37,6 +37,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "channel.created": mark("A channel was added"),
     "channel.deleted": mark("A channel was deleted"),
     "channel.reactivated": mark("A channel was reactivated"),
+    "channel.renamed": mark("A channel got the name that Telegram shows"),
     "channel.revived": mark("A deleted channel was added again"),
     "channels.imported": mark("Channels were imported"),
     "channels.reactivated": mark("Channels were reactivated"),

@@ -26,6 +26,7 @@ from vestnik.services.campaign_jobs import BEFORE_ALL, JobPage, list_jobs, make_
 from vestnik.services.campaign_views import CampaignView
 from vestnik.services.campaigns import count_failures, get_campaign
 from vestnik.services.content_corrections import get_content
+from vestnik.services.lookups import find_lookup_wait
 from vestnik.services.rates import read_campaign_minutes
 from vestnik.services.templates import TemplateDraft, get_template
 from vestnik.web.cursors import decode_cursor, encode_cursor
@@ -73,6 +74,7 @@ async def read_around(session: AsyncSession, campaign_id: CampaignId) -> dict[st
         "seen": await describe_seen(session, campaign),
         "allowed": list_allowed(campaign),
         "has_worker": has_worker,
+        "lookup_wait": await find_lookup_wait(session, campaign_id),
         "batch": await _read_batch(session, campaign),
         "form": Form.start(),
     }

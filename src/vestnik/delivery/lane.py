@@ -191,6 +191,7 @@ class Lane:
         while self._keeper.is_valid and not self._gate.is_over:
             try:
                 returned = await self._ledger.return_orphans(self._keeper.lease)
+                await self._ledger.note_lookup_limit(self._keeper.lease, self._options.resolves_per_day)
             except DatabaseUnavailableError:
                 await back_off(failures)
                 failures += 1

@@ -68,6 +68,8 @@ class PeerFinder:
         self._wants_others = False
         self._resolve_from = 0.0
         self._held_until = 0.0
+        self._budget_from = 0.0
+        """Before this instant the look-ups of the day are used up."""
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -101,7 +103,7 @@ class PeerFinder:
     def _compute_pause(self) -> float:
         """Seconds until it is worth trying again; a new connection and whoever asks shorten them."""
         now = read_clock()
-        held_until = max(self._held_until, self._gate.held_until)
+        held_until = max(self._held_until, self._gate.held_until, self._budget_from)
         if held_until > now:
             return held_until - now
         poll = self._options.poll if self._transport() is None else self._options.resolve_interval
@@ -122,7 +124,8 @@ class PeerFinder:
                 await self._ledger.deactivate_peer(self._lease.account_id, item.channel_id, NOT_AMONG_DIALOGS)
                 self._on_found()
                 continue
-            await self._wait_for_turn()
+            if not await self._take_turn():
+                return False
             transport = self._transport() if read_clock() >= self._held_until else None
             if transport is None or not await self._resolve(transport, item.channel_id, item.username):
                 return False
@@ -166,9 +169,20 @@ class PeerFinder:
         self._was_refused = False
         return True
 
-    async def _wait_for_turn(self) -> None:
+    async def _take_turn(self) -> bool:
+        """Wait until the next name may be looked up, and count it; False when it is not to be today."""
+        if read_clock() < self._budget_from:
+            return False
         await asyncio.sleep(max(self._resolve_from - read_clock(), 0.0))
+        if read_clock() < self._held_until or self._transport() is None:
+            return False
         self._resolve_from = read_clock() + self._options.resolve_interval.total_seconds()
+        turn = await self._ledger.take_lookup(self._lease, self._options.resolves_per_day)
+        if not turn.is_taken:
+            seconds = turn.next_day_in.total_seconds()
+            self._budget_from = read_clock() + seconds
+            log.warning("peers.lookups_used_up", account_id=str(self._lease.account_id), seconds=seconds)
+        return turn.is_taken
 
     async def _resolve(self, transport: Transport, channel_id: ChannelId, username: str) -> bool:
         """Look one name up; False when the rest has to wait."""
@@ -204,8 +218,12 @@ def _as_peer(channel: KnownChannel, channel_id: ChannelId | None = None) -> Foun
     return FoundPeer(
         channel_id=channel_id,
         username=channel.username,
+        names=channel.names,
         title=channel.title,
         peer=channel.peer,
         can_post=channel.can_post,
         slow_mode=channel.slow_mode,
+        forbidden=channel.forbidden,
+        member_count=channel.member_count,
+        is_listed=channel_id is None,
     )

@@ -97,7 +97,7 @@ class KnownChannel:
 
     peer: Peer
     username: str | None
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
     title: str
     can_post: bool
     slow_mode: timedelta | None
