@@ -331,6 +331,8 @@ class Channel(Base):
     username: Mapped[str | None]
     tg_id: Mapped[int | None] = mapped_column(BigInteger)
     title: Mapped[str | None]
+    telegram_title: Mapped[str | None]
+    """As Telegram last gave it; another `title` was typed by somebody."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     inactive_reason: Mapped[str | None]
     inactive_since: Mapped[datetime | None]
@@ -361,8 +363,6 @@ class ChannelPeer(Base):
     """Kinds of posts that it may not make (see domain.rights)."""
     slow_mode_seconds: Mapped[int | None]
     member_count: Mapped[int | None]
-    title: Mapped[str | None]
-    """As Telegram last gave it; that of the channel may have been typed by somebody."""
     listed_at: Mapped[datetime | None]
     """When it was last seen among the account's dialogs."""
     gone_since: Mapped[datetime | None]

@@ -86,7 +86,7 @@ class PeerLedger(StatementRunner):
 
         Where two channels turn out to be one on Telegram, the second job of every campaign ends with that.
         """
-        await self._correct_names(lease, peers)
+        await self.correct_names(lease, peers)
         parameters = {"account_id": lease.account_id, "epoch": lease.epoch}
         given = json.dumps([_encode_peer(found) for found in peers])
         rows = await self.fetch("store_peers", **parameters, peers=given, settle=False)
@@ -98,7 +98,7 @@ class PeerLedger(StatementRunner):
             await self._store_titles(lease.account_id, peers)
         return len(rows)
 
-    async def _correct_names(self, lease: Lease, peers: Sequence[FoundPeer]) -> None:
+    async def correct_names(self, lease: Lease, peers: Sequence[FoundPeer]) -> None:
         """Give channels that the account knows by their ids the names that Telegram shows for these now."""
         told = [
             {"tg_id": found.peer.tg_id, "username": found.username, "names": list(found.names)}
@@ -156,7 +156,6 @@ def _encode_peer(found: FoundPeer) -> dict[str, Any]:
         "slow_mode_seconds": None if found.slow_mode is None else int(found.slow_mode.total_seconds()),
         "forbidden": sorted(found.forbidden),
         "member_count": found.member_count,
-        "title": clean_text(found.title),
         "is_listed": found.is_listed,
     }
 

@@ -23,8 +23,11 @@ from vestnik.delivery.link import Link
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.peers import PeerFinder
 from vestnik.delivery.recorder import Recorder
+from vestnik.delivery.surveys import Surveyor
+from vestnik.delivery.sync import synchronize
 from vestnik.delivery.uploads import FileUploader
 from vestnik.delivery.waiting import back_off, wait_for_event
+from vestnik.domain.commands import CommandKind
 from vestnik.domain.errors import DatabaseUnavailableError, InvalidInputError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.media import MediaFile
@@ -130,6 +133,14 @@ class Lane:
             on_error=self._judge.judge_account_error,
             on_hold=self._judge.hold_lookups,
         )
+        self._surveyor = Surveyor(
+            ledger,
+            keeper.lease,
+            options,
+            finder=self._peers,
+            transport=self._dispatcher.usable_transport,
+            kinds={CommandKind.SYNC: synchronize},
+        )
         self._gate.on_close = self._note_held
         self._judge.on_disconnected = self._link.report_broken
         self._judge.on_campaign_stopped = self._forget_campaign
@@ -140,7 +151,7 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether no campaign of the account is running and no command is at hand."""
-        return not self._book and not self._desk.is_busy
+        return not self._book and not self._desk.is_busy and not self._surveyor.is_busy
 
     def wake(self) -> None:
         """Something changed in the database: look now instead of at the next poll."""
@@ -165,6 +176,7 @@ class Lane:
                     group.create_task(self._refresh_for_ever()),
                     group.create_task(self._prepare_for_ever()),
                     group.create_task(self._peers.run()),
+                    group.create_task(self._surveyor.run()),
                     group.create_task(self._uploader.run()),
                     group.create_task(self._fetcher.run()),
                     group.create_task(self._dispatcher.run(group)),
@@ -253,8 +265,10 @@ class Lane:
         if self._book.needy:
             self._unprepared.set()
         self._dispatcher.kick()
-        if state.has_commands and await self._desk.look():
-            self._peers.ask()  # a command's channel has to be found
+        if state.has_commands:
+            self._surveyor.ask()
+            if await self._desk.look():
+                self._peers.ask()  # a command's channel has to be found
 
     def _take_over_account(self, state: LaneState) -> None:
         now = read_clock()

@@ -31,6 +31,8 @@ PAGE = 100
 """Channels whose address is looked for at a time."""
 FOR_EVER = 86_400.0
 NOT_AMONG_DIALOGS = "PEER_NOT_FOUND"
+LOOKUPS_USED_UP = "LOOKUPS_USED_UP"
+LOOKUPS_HELD = "LOOKUPS_HELD"
 
 
 class PeerFinder:
@@ -71,6 +73,27 @@ class PeerFinder:
         self._budget_from = 0.0
         """Before this instant the look-ups of the day are used up."""
         self._asked = asyncio.Event()
+        self.listing = asyncio.Lock()
+        """Held by whoever reads the account's dialogs: one page at a time is enough."""
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no name is looked up now, though one may have to be; None when nothing stands in the way."""
+        now = read_clock()
+        if now < self._budget_from:
+            return LOOKUPS_USED_UP
+        return LOOKUPS_HELD if now < self._held_until else None
+
+    async def keep(self, channels: Sequence[KnownChannel]) -> int:
+        """Store the addresses and rights of those of the listed channels that are ours; how many."""
+        stored = await self._ledger.store_peers(self._lease, [as_peer(channel) for channel in channels])
+        if stored:
+            self._on_found()
+        return stored
+
+    async def read_dialogs(self, read_at: datetime) -> bool:
+        """Keep the addresses and rights of our channels among the dialogs; `read_at` is the database's now."""
+        return await self._list_dialogs(read_at)
 
     def ask(self) -> None:
         """Look for missing peers soon."""
@@ -154,15 +177,15 @@ class PeerFinder:
         listed_from = read_clock()
         self._wants_others = False
         try:
-            async for page in transport.list_channels():
-                came_at = read_clock()
-                if await self._ledger.store_peers(self._lease, [_as_peer(channel) for channel in page]):
-                    self._on_found()
-                    # With a far database keeping them is rest enough.
-                    await asyncio.sleep(max(came_at + REST_AFTER_PAGE - read_clock(), 0.0))
+            async with self.listing:
+                async for page in transport.list_channels():
+                    came_at = read_clock()
+                    if await self.keep(page):
+                        # With a far database keeping them is rest enough.
+                        await asyncio.sleep(max(came_at + REST_AFTER_PAGE - read_clock(), 0.0))
         except TransportError as error:
             self._wants_others = True
-            self._report(error)
+            self.report(error)
             return False
         self._listed_at = read_at
         self._listed_from = listed_from
@@ -196,15 +219,16 @@ class PeerFinder:
                 case ErrorClass.CHANNEL | ErrorClass.CHANNEL_BANNED | ErrorClass.REJECTED:
                     await self._ledger.deactivate_peer(account_id, channel_id, error.name)
                 case _:
-                    self._report(error)
+                    self.report(error)
                     return False
             log.info("peers.unresolvable", username=username, error=error.name)
         else:
-            await self._ledger.store_peers(self._lease, [_as_peer(channel, channel_id)])
+            await self._ledger.store_peers(self._lease, [as_peer(channel, channel_id)])
         self._on_found()
         return True
 
-    def _report(self, error: TransportError) -> None:
+    def report(self, error: TransportError) -> None:
+        """Do what an answer to a look-up or a list demands of the account."""
         if error.error_class is not ErrorClass.WAIT_ACCOUNT:
             self._on_error(error)
             return
@@ -214,7 +238,8 @@ class PeerFinder:
         self._on_hold(wait, error.name)
 
 
-def _as_peer(channel: KnownChannel, channel_id: ChannelId | None = None) -> FoundPeer:
+def as_peer(channel: KnownChannel, channel_id: ChannelId | None = None) -> FoundPeer:
+    """A channel as it is stored; one that was looked up is ours, others are matched by their names."""
     return FoundPeer(
         channel_id=channel_id,
         username=channel.username,

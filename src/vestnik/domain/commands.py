@@ -46,6 +46,10 @@ class CommandKind(StrEnum):
 
     SEND = "SEND"
     """Post one text in one channel."""
+    SYNC = "SYNC"
+    """Bring our channels up to what the account's dialogs show."""
+    PREFLIGHT = "PREFLIGHT"
+    """Find out what would become of a campaign if it started."""
 
 
 class CommandStatus(StrEnum):

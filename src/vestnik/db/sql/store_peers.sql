@@ -11,11 +11,11 @@ WITH lease AS MATERIALIZED (
 ), given AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:peers AS jsonb)) AS r (
         channel_id uuid, names text[], tg_id bigint, access_hash bigint, can_post bool, slow_mode_seconds int,
-        forbidden text[], member_count int, title text, is_listed bool)
+        forbidden text[], member_count int, is_listed bool)
 ), matched AS MATERIALIZED (
     SELECT DISTINCT ON (m.found_id)
            m.found_id AS channel_id, m.tg_id, m.access_hash, m.can_post, m.slow_mode_seconds, m.forbidden,
-           m.member_count, m.title, m.is_listed
+           m.member_count, m.is_listed
     FROM (
         SELECT g.channel_id AS found_id, g.* FROM given g
         WHERE g.channel_id IS NOT NULL
@@ -42,10 +42,10 @@ WITH lease AS MATERIALIZED (
     FROM matched m JOIN lease ON true
 ), kept AS (
     INSERT INTO public.channel_peers AS p
-        (account_id, channel_id, tg_id, access_hash, can_post, slow_mode_seconds, forbidden, member_count, title,
-         listed_at, resolved_at)
+        (account_id, channel_id, tg_id, access_hash, can_post, slow_mode_seconds, forbidden, member_count, listed_at,
+         resolved_at)
     SELECT :account_id, j.channel_id, j.tg_id, j.access_hash, j.can_post, j.slow_mode_seconds, j.forbidden,
-           j.member_count, j.title, CASE WHEN j.is_listed THEN clock_timestamp() END, clock_timestamp()
+           j.member_count, CASE WHEN j.is_listed THEN clock_timestamp() END, clock_timestamp()
     FROM judged j
     WHERE j.is_kept
     ORDER BY j.channel_id
@@ -54,12 +54,12 @@ WITH lease AS MATERIALIZED (
         -- A list tells only that there is a slow mode; how slow it is was asked for, perhaps.
         slow_mode_seconds = CASE WHEN p.tg_id = excluded.tg_id AND excluded.slow_mode_seconds IS NOT NULL
             THEN greatest(p.slow_mode_seconds, excluded.slow_mode_seconds) ELSE excluded.slow_mode_seconds END,
-        forbidden = excluded.forbidden, title = coalesce(excluded.title, p.title),
+        forbidden = excluded.forbidden,
         member_count = coalesce(excluded.member_count, CASE WHEN p.tg_id = excluded.tg_id THEN p.member_count END),
         details_at = CASE WHEN p.tg_id = excluded.tg_id THEN p.details_at END,
         listed_at = coalesce(excluded.listed_at, p.listed_at),
         gone_since = CASE WHEN excluded.listed_at IS NULL AND NOT excluded.can_post THEN p.gone_since END,
         resolved_at = excluded.resolved_at
 )
-SELECT channel_id, tg_id, access_hash, can_post, slow_mode_seconds, forbidden, member_count, title, is_listed, is_kept
+SELECT channel_id, tg_id, access_hash, can_post, slow_mode_seconds, forbidden, member_count, is_listed, is_kept
 FROM judged

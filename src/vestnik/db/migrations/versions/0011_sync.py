@@ -38,7 +38,7 @@ def _count_lookups() -> None:
 def _describe_peers() -> None:
     op.add_column(PEERS, sa.Column("forbidden", sa.ARRAY(sa.Text())))
     op.add_column(PEERS, sa.Column("member_count", sa.Integer()))
-    op.add_column(PEERS, sa.Column("title", sa.Text()))
+    op.add_column("channels", sa.Column("telegram_title", sa.Text()))
     for name in ("listed_at", "gone_since", "details_at"):
         op.add_column(PEERS, sa.Column(name, sa.DateTime(timezone=True)))
 
