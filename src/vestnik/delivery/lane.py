@@ -22,6 +22,7 @@ from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.link import Link
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.peers import PeerFinder
+from vestnik.delivery.preflights import check_campaign
 from vestnik.delivery.recorder import Recorder
 from vestnik.delivery.surveys import Surveyor
 from vestnik.delivery.sync import synchronize
@@ -139,7 +140,7 @@ class Lane:
             options,
             finder=self._peers,
             transport=self._dispatcher.usable_transport,
-            kinds={CommandKind.SYNC: synchronize},
+            kinds={CommandKind.SYNC: synchronize, CommandKind.PREFLIGHT: check_campaign},
         )
         self._gate.on_close = self._note_held
         self._judge.on_disconnected = self._link.report_broken
