@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from vestnik import __version__
 from vestnik.api import (
+    account_syncs,
     accounts,
     audit,
     auth,
@@ -20,10 +21,12 @@ from vestnik.api import (
     campaign_jobs,
     campaigns,
     channel_lists,
+    channel_pictures,
     channels,
     direct_send,
     health,
     media,
+    preflights,
     queue,
     templates,
     tokens,
@@ -45,6 +48,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     tokens.router,
     channel_lists.router,
     channels.router,
+    channel_pictures.router,
     batches.router,
     media.router,
     templates.router,
@@ -54,8 +58,10 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     campaigns.router,
     campaign_jobs.router,
     campaign_events.router,
+    preflights.router,
     queue.router,
     accounts.router,
+    account_syncs.router,
 )
 """Everything below /api; each route names the role that it is open to."""
 

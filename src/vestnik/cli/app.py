@@ -28,6 +28,7 @@ from vestnik.cli import (
     drill,
     send,
     simulator,
+    surveys,
     template,
     token,
     up,
@@ -58,6 +59,8 @@ app.add_typer(account.app, name="account")
 app.add_typer(channels.app, name="channels")
 app.add_typer(batch.app, name="batch")
 app.add_typer(template.app, name="template")
+account.app.command("sync")(surveys.sync_account)
+campaign.app.command("preflight")(surveys.check_campaign)
 campaign.app.command("schedule")(campaign_changes.schedule_campaign)
 campaign.app.command("unschedule")(campaign_changes.unschedule_campaign)
 campaign.app.command("retry-failed")(campaign_changes.retry_failed)
