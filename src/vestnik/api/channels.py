@@ -98,7 +98,10 @@ class ChannelPeerView(ApiModel):
     can_post: Annotated[bool | None, Field(description="Null until the account has looked.")]
     forbidden: Annotated[
         list[str],
-        Field(description="Kinds of posts that it may not make: PLAIN (texts), MEDIA (all files), PHOTOS …"),
+        Field(
+            description="Kinds of posts that it may not make: PLAIN (texts), MEDIA (all files), PHOTOS …",
+            examples=[["PHOTOS"]],
+        ),
     ]
     slow_mode_seconds: int | None
     member_count: Annotated[int | None, Field(description="Null until a sync has asked.", examples=[1234])]

@@ -11,10 +11,12 @@ from vestnik.console.account_words import STATES, explain_reason
 from vestnik.console.forms import Form, Submitted, submit
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.domain.campaigns import MAX_RATE, MIN_RATE
+from vestnik.domain.ids import AccountId
 from vestnik.domain.installation import SettingSource
 from vestnik.domain.users import Role
 from vestnik.services import accounts
 from vestnik.services.queue import AccountStanding, get_account_standing, list_account_standings
+from vestnik.services.syncs import find_latest_sync
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/accounts")
@@ -75,6 +77,7 @@ async def _show_account(
     visitor: Visitor, account_id: UUID, form: Form | None = None, status: int = 200
 ) -> Response:
     standing = await visitor.read(lambda session: get_account_standing(session, account_id))
+    sync = await visitor.read(lambda session: find_latest_sync(session, AccountId(account_id)))
     rate = write_rate(standing.account.rate)
     # The buttons of other forms on the page bring no rate.
     typed = form.text("rate") if form is not None and "rate" in form.values else rate
@@ -86,6 +89,7 @@ async def _show_account(
     return visitor.render(
         "accounts/detail.html",
         standing=standing,
+        sync=sync,
         form=shown,
         status=status,
         words=STATES[standing.account.state],

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from vestnik.console import (
+    account_syncs,
     accounts,
     audit,
     batch_channels,
@@ -25,6 +26,7 @@ from vestnik.console import (
     overview,
     password,
     preferences,
+    preflights,
     settings,
     setup,
     sign_in,
@@ -46,11 +48,13 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     password.router,
     preferences.router,
     live.router,
+    account_syncs.router,
     channel_imports.router,
     channels.router,
     batch_channels.router,
     campaign_wizard.router,
     campaign_edit.router,
+    preflights.router,
     campaign_actions.router,
     campaigns.router,
     batches.router,

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Text,
+    Uuid,
     any_,
     case,
     delete,
@@ -24,9 +25,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.channels import lock_names, store_channels
-from vestnik.db.models import Channel, ChannelPeer, ChannelPicture
+from vestnik.db.models import Account, Channel, ChannelPeer, ChannelPicture
 from vestnik.domain.channels import MAX_TITLE_LENGTH, ChannelName, check_title
 from vestnik.domain.ids import AccountId, ChannelId
+from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import KnownChannel
 
 CHUNK: Final = 100
@@ -241,6 +243,33 @@ async def _store_pictures(session: AsyncSession, pictures: Mapping[UUID, bytes |
 def _sort(pictures: Mapping[UUID, bytes | None]) -> Iterable[tuple[UUID, bytes | None]]:
     """In one order, so that two syncs cannot block each other."""
     return sorted(pictures.items())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelFace:
+    """What makes a channel known at a glance; the members are those that a real account was told of last."""
+
+    has_picture: bool
+    members: int | None
+
+
+async def read_faces(session: AsyncSession, channel_ids: Sequence[UUID]) -> dict[UUID, ChannelFace]:
+    """Of those of a page's channels that have anything to show."""
+    wanted = any_(literal(list(channel_ids), ARRAY(Uuid)))
+    simulated = select(Account.id).where(Account.kind == AccountKind.SIMULATED)
+    told = await session.execute(
+        select(ChannelPeer.channel_id, func.max(ChannelPeer.member_count))
+        .where(ChannelPeer.channel_id == wanted, ChannelPeer.account_id.not_in(simulated))
+        .group_by(ChannelPeer.channel_id)
+    )
+    members: dict[UUID, int | None] = {row[0]: row[1] for row in told}
+    pictures = set(
+        await session.scalars(select(ChannelPicture.channel_id).where(ChannelPicture.channel_id == wanted))
+    )
+    return {
+        channel_id: ChannelFace(has_picture=channel_id in pictures, members=members.get(channel_id))
+        for channel_id in pictures | members.keys()
+    }
 
 
 async def read_picture(session: AsyncSession, channel_id: ChannelId) -> bytes | None:

@@ -20,6 +20,8 @@ LOOK_EVERY: Final = 0.25
 LONGEST_SEARCH: Final = timedelta(minutes=10)
 """What has no address by then is reported as not found out."""
 LONGEST_DETAIL: Final = 300
+CONTENT_ERROR: Final = "CONTENT_ERROR"
+CAMPAIGN_GONE: Final = "CAMPAIGN_GONE"
 
 
 async def check_campaign(survey: Survey) -> dict[str, Any]:
@@ -28,9 +30,9 @@ async def check_campaign(survey: Survey) -> dict[str, Any]:
     try:
         plan = await ledger.read_plan(survey.claimed.command_id)
     except InvalidInputError as exc:
-        return {"error_code": "CONTENT_ERROR", "error_message": exc.message}
+        return {"error_code": CONTENT_ERROR, "error_message": exc.message}
     if plan is None:
-        return {"error_code": "CAMPAIGN_GONE"}
+        return {"error_code": CAMPAIGN_GONE}
     if not await survey.finder.read_dialogs(survey.claimed.at) and survey.finder.obstacle is None:
         survey.require_transport()  # if that is why, it begins anew
     await _find_addresses(survey, ledger)

@@ -15,7 +15,7 @@ from vestnik.db.audit import record_audit
 from vestnik.db.engine import open_session
 from vestnik.db.sync import CHUNK, SyncCounts, store_listed
 from vestnik.delivery.clock import read_clock
-from vestnik.delivery.peers import REST_AFTER_PAGE, as_peer
+from vestnik.delivery.peers import LOOKUPS_HELD, REST_AFTER_PAGE, as_peer
 from vestnik.delivery.surveys import Interrupted, Survey
 from vestnik.domain.actors import Actor
 from vestnik.domain.surveys import DETAILS_FRESH_FOR, SyncPhase, SyncReport
@@ -95,7 +95,7 @@ async def _ask_details(survey: Survey, report: SyncReport) -> SyncReport:
         for number, channel in enumerate(wanted, start=1):
             if number > 1:
                 await asyncio.sleep(survey.options.resolve_interval.total_seconds())
-            if survey.finder.obstacle == "LOOKUPS_HELD":
+            if survey.finder.obstacle == LOOKUPS_HELD:
                 break
             details = None
             try:

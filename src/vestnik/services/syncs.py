@@ -1,5 +1,6 @@
 """Syncs: our channels brought up to what an account sees in Telegram, by the process that speaks for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,7 +14,7 @@ from vestnik.db.audit import record_audit
 from vestnik.db.commands import lock_idempotency_key
 from vestnik.db.models import Account, AccountCommand
 from vestnik.db.notifications import notify_account
-from vestnik.db.sync import read_picture
+from vestnik.db.sync import ChannelFace, read_faces, read_picture
 from vestnik.domain.actors import Actor
 from vestnik.domain.commands import CommandKind, CommandStatus
 from vestnik.domain.errors import ConflictError, NotFoundError
@@ -126,6 +127,11 @@ async def _view(session: AsyncSession, command: AccountCommand) -> SyncView:
         requested_at=command.created_at,
         finished_at=command.finished_at,
     )
+
+
+async def find_faces(session: AsyncSession, channel_ids: Sequence[UUID]) -> dict[UUID, ChannelFace]:
+    """Pictures and members of a page's channels, as far as syncs have brought them."""
+    return await read_faces(session, channel_ids)
 
 
 async def get_picture(session: AsyncSession, channel_id: ChannelId) -> bytes:
