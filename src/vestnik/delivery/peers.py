@@ -126,11 +126,14 @@ class PeerFinder:
     def _compute_pause(self) -> float:
         """Seconds until it is worth trying again; a new connection and whoever asks shorten them."""
         now = read_clock()
-        held_until = max(self._held_until, self._gate.held_until, self._budget_from)
+        held_until = max(self._held_until, self._gate.held_until)
         if held_until > now:
             return held_until - now
-        poll = self._options.poll if self._transport() is None else self._options.resolve_interval
-        return poll.total_seconds()
+        if self._transport() is None:
+            return self._options.poll.total_seconds()
+        if self._budget_from > now:
+            return self._budget_from - now
+        return self._options.resolve_interval.total_seconds()
 
     async def _find_missing(self) -> bool:
         """One page of what is missing; False if it has to be asked again because something stood in the way."""

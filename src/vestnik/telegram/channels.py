@@ -20,6 +20,7 @@ from telethon.tl.types import (
 )
 from telethon.utils import stripped_photo_to_jpg
 
+from vestnik.domain.channels import is_username
 from vestnik.domain.rights import PostKind
 from vestnik.domain.transport import ChannelDetails, KnownChannel, Peer
 
@@ -151,9 +152,13 @@ def _can_post(chat: TLObject) -> bool:
 
 
 def _read_names(chat: TLObject) -> tuple[str, ...]:
-    """The main username first; a channel with collectible names has them in `usernames` instead."""
+    """The main username first; a channel with collectible names has them in `usernames` instead.
+
+    Names that no channel of ours could be given are left out: such a channel goes by its id.
+    """
     main = [str(chat.username)] if chat.username else []
-    return tuple(dict.fromkeys(main + [str(name.username) for name in chat.usernames or () if name.active]))
+    names = main + [str(name.username) for name in chat.usernames or () if name.active]
+    return tuple(dict.fromkeys(name for name in names if is_username(name)))
 
 
 def _read_forbidden(chat: TLObject) -> frozenset[PostKind]:

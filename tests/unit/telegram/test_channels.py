@@ -250,11 +250,11 @@ class TestRightsAndPicture:
         names = [
             types.Username("first", active=True),
             types.Username("old"),
-            types.Username("x2", active=True),
+            types.Username("second", active=True),
         ]
         known = read_channel(channel(username=None, usernames=names))
         assert known is not None
-        assert (known.username, known.names) == ("first", ("first", "x2"))
+        assert (known.username, known.names) == ("first", ("first", "second"))
 
     def test_a_thumbnail_becomes_a_whole_jpeg(self):
         photo = types.ChatPhoto(photo_id=1, dc_id=2, stripped_thumb=make_thumbnail(7))
@@ -270,3 +270,9 @@ class TestRightsAndPicture:
         known = read_channel(channel(photo=types.ChatPhoto(1, 2, stripped_thumb=stripped)))
         assert known is not None
         assert known.picture is None
+
+    @pytest.mark.parametrize("name", ["abc", "", "with-dash", "x" * 33])
+    def test_a_name_that_none_of_ours_could_have_is_none(self, name):
+        known = read_channel(channel(username=name))
+        assert known is not None
+        assert (known.username, known.names) == (None, ())
