@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vestnik.domain.errors import ConfigurationError
 from vestnik.domain.installation import Bounds, SettingSource, SettingView
+from vestnik.domain.limits import DEFAULT_LOOKUPS_PER_DAY
 
 OWN_PREFIX = "VESTNIK_"
 
@@ -74,6 +75,10 @@ class Settings(BaseSettings):
         Decimal(20), validation_alias="RATE_LIMIT_MESSAGES_PER_SECOND"
     )
     """Messages per second of one account over all its campaigns."""
+    resolves_per_day: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        DEFAULT_LOOKUPS_PER_DAY, validation_alias="VESTNIK_RESOLVES_PER_DAY"
+    )
+    """Usernames that one account looks up in a day of UTC; the others wait for the next."""
     secret_key: SecretStr | None = Field(None, validation_alias="VESTNIK_SECRET_KEY")
     lease_seconds: Annotated[float, Field(ge=2, le=10)] = Field(6.0, validation_alias="VESTNIK_LEASE_SECONDS")
     retry_base_seconds: Annotated[float, Field(ge=0.1, le=60)] = Field(

@@ -29,6 +29,7 @@ from vestnik.domain.media_store import MediaReader
 from vestnik.domain.states import AccountKind
 from vestnik.domain.telegram_login import LoginTransport
 from vestnik.domain.transport import (
+    ChannelDetails,
     Content,
     ErrorClass,
     Identity,
@@ -256,6 +257,10 @@ class RehearsalTransport:
         """Look one username up; in a rehearsal every channel exists."""
         await self._ensure([(username, None)])
         return await self._transport.resolve(username)
+
+    async def read_details(self, peer: Peer) -> ChannelDetails:
+        """What the list of dialogs does not tell of a channel."""
+        return await self._transport.read_details(peer)
 
     async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
         """The id of our newest message with this text, posted at or after `since`."""

@@ -17,7 +17,7 @@ from tests.support.source_reading import (
 )
 from tests.support.text_evaluator import HOLE, Evaluator, Scope
 from vestnik.domain.actors import ActorKind
-from vestnik.domain.commands import CommandStatus
+from vestnik.domain.commands import CommandKind, CommandStatus
 from vestnik.domain.lifecycle import CampaignAction, campaign_sources
 from vestnik.domain.media import MediaType
 from vestnik.domain.states import AccountState, CampaignStatus, JobStatus, PauseReason
@@ -258,7 +258,7 @@ def list_codes() -> frozenset[str]:
         if "error_code" in text:
             found |= set(_SQL_CODE.findall(text))
     codes = {code for code in found if re.fullmatch("[A-Z_]{3,}", code)}
-    others = {*CampaignStatus, *JobStatus, *CommandStatus, *PauseReason, *ActorKind}
+    others = {*CampaignStatus, *JobStatus, *CommandStatus, *CommandKind, *PauseReason, *ActorKind}
     return frozenset(codes - others | {CommandStatus.EXPIRED})
 
 

@@ -41,6 +41,13 @@ class HoldView(ApiModel):
     reason: Annotated[str, Field(examples=["FLOOD_WAIT"])]
 
 
+class LookupsView(ApiModel):
+    """Usernames looked up today, as UTC has it; what comes beyond the limit waits for the next day."""
+
+    used: Annotated[int, Field(examples=[12])]
+    limit: Annotated[int, Field(examples=[200])]
+
+
 class AccountView(ApiModel):
     """An account, without its secrets."""
 
@@ -51,6 +58,7 @@ class AccountView(ApiModel):
     state_reason: str | None
     rate: Annotated[Number, Field(description="Messages per second over all its campaigns.", examples=[20])]
     tg_name: str | None
+    lookups: LookupsView
     holds: Sequence[HoldView]
     leased_by: Annotated[str | None, Field(description="The worker that speaks for it now.")]
     revision: int
@@ -67,6 +75,7 @@ class AccountView(ApiModel):
             state_reason=account.state_reason,
             rate=account.rate,
             tg_name=account.telegram_name,
+            lookups=LookupsView(used=account.lookups_used, limit=account.lookups_limit),
             holds=[HoldView.show(hold) for hold in standing.holds],
             leased_by=standing.leased_by,
             revision=account.revision,

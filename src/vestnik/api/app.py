@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from vestnik import __version__
 from vestnik.api import (
     account_logins,
+    account_syncs,
     accounts,
     audit,
     auth,
@@ -21,10 +22,12 @@ from vestnik.api import (
     campaign_jobs,
     campaigns,
     channel_lists,
+    channel_pictures,
     channels,
     direct_send,
     health,
     media,
+    preflights,
     queue,
     templates,
     tokens,
@@ -46,6 +49,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     tokens.router,
     channel_lists.router,
     channels.router,
+    channel_pictures.router,
     batches.router,
     media.router,
     templates.router,
@@ -55,9 +59,11 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     campaigns.router,
     campaign_jobs.router,
     campaign_events.router,
+    preflights.router,
     queue.router,
     accounts.router,
     account_logins.router,
+    account_syncs.router,
 )
 """Everything below /api; each route names the role that it is open to."""
 

@@ -129,12 +129,13 @@ class ActionName(StrEnum):
 
 
 class ActionInput(ApiModel):
-    """One action; `scheduledAt` goes with schedule, `errorCodes` with retry-failed."""
+    """One action; `scheduledAt` goes with schedule, `errorCodes` with retry-failed, `skip` with start."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"action": "start"},
+                {"action": "start", "skip": "preflight"},
                 {"action": "schedule", "scheduledAt": "2030-05-01T09:00:00Z"},
                 {"action": "retry-failed", "errorCodes": ["TIMEOUT"]},
             ]
@@ -149,6 +150,13 @@ class ActionInput(ApiModel):
             min_length=1,
             max_length=50,
             description="Which failures to retry; without it all but UNKNOWN_OUTCOME.",
+        ),
+    ] = None
+    skip: Annotated[
+        Literal["preflight"] | None,
+        Field(
+            description="start: leave out the channels that the campaign's preflight says would fail; their messages "
+            "end as CANCELLED with the code SKIPPED_BY_PREFLIGHT."
         ),
     ] = None
 

@@ -43,7 +43,6 @@ _list_created = list_created("/api/campaigns")
 Step = Callable[[AsyncSession, Actor, CampaignId], Awaitable[campaign_views.CampaignView]]
 
 _STEPS: Final[dict[ActionName, Step]] = {
-    ActionName.START: campaigns.start_campaign,
     ActionName.PAUSE: campaigns.pause_campaign,
     ActionName.RESUME: campaigns.resume_campaign,
     ActionName.CANCEL: campaigns.cancel_campaign,
@@ -214,6 +213,8 @@ def _check_companions(body: ActionInput) -> None:
         raise InvalidInputError(
             f"errorCodes goes with retry-failed, not with {body.action}", field="error_codes"
         )
+    if body.skip is not None and body.action is not ActionName.START:
+        raise InvalidInputError(f"skip goes with start, not with {body.action}", field="skip")
 
 
 async def _carry_out(
@@ -229,13 +230,11 @@ async def _carry_out(
             return ActionAnswer(
                 campaign=CampaignView.show(view), reopened=retried.reopened, skipped=retried.skipped
             )
-        case (
-            ActionName.START
-            | ActionName.PAUSE
-            | ActionName.RESUME
-            | ActionName.CANCEL
-            | ActionName.UNSCHEDULE
-        ):
+        case ActionName.START:
+            view = await campaigns.start_campaign(
+                session, actor, campaign_id, skip_failing=body.skip is not None
+            )
+        case ActionName.PAUSE | ActionName.RESUME | ActionName.CANCEL | ActionName.UNSCHEDULE:
             view = await _STEPS[body.action](session, actor, campaign_id)
         case _:
             assert_never(body.action)

@@ -96,7 +96,18 @@ class ChannelPeerView(ApiModel):
     account_id: UUID
     account_name: Annotated[str, Field(examples=["default"])]
     can_post: Annotated[bool | None, Field(description="Null until the account has looked.")]
+    forbidden: Annotated[
+        list[str],
+        Field(
+            description="Kinds of posts that it may not make: PLAIN (texts), MEDIA (all files), PHOTOS …",
+            examples=[["PHOTOS"]],
+        ),
+    ]
     slow_mode_seconds: int | None
+    member_count: Annotated[int | None, Field(description="Null until a sync has asked.", examples=[1234])]
+    gone_since: Annotated[
+        datetime | None, Field(description="The account saw it before and did not at its last sync.")
+    ]
     hold_until: Annotated[datetime | None, Field(description="Telegram lets it post again from then on.")]
     active: bool
     reason: str | None

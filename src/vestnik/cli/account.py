@@ -51,12 +51,16 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
             format_rate(view.rate),
             format_time(view.hold_until),
             "yes" if view.is_delivering else "no",
+            f"{view.lookups_used} of {view.lookups_limit}",
             view.telegram_name,
             view.id,
         )
         for view in views
     ]
-    print_table(("name", "kind", "state", "rate", "waits until", "delivering", "Telegram name", "id"), rows)
+    columns = (
+        "name", "kind", "state", "rate", "waits until", "delivering", "look-ups today", "Telegram name", "id",
+    )  # fmt: skip
+    print_table(columns, rows)
 
 
 @app.command("show")

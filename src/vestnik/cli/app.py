@@ -30,6 +30,7 @@ from vestnik.cli import (
     send,
     session,
     simulator,
+    surveys,
     template,
     token,
     up,
@@ -63,6 +64,8 @@ app.add_typer(session.app, name="session")
 app.add_typer(channels.app, name="channels")
 app.add_typer(batch.app, name="batch")
 app.add_typer(template.app, name="template")
+account.app.command("sync")(surveys.sync_account)
+campaign.app.command("preflight")(surveys.check_campaign)
 campaign.app.command("schedule")(campaign_changes.schedule_campaign)
 campaign.app.command("unschedule")(campaign_changes.unschedule_campaign)
 campaign.app.command("retry-failed")(campaign_changes.retry_failed)

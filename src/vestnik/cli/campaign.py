@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -141,11 +142,19 @@ def _print_seen_json(seen: _Seen) -> None:
 
 
 @app.command("start")
-def start_campaign(context: typer.Context, campaign: Reference, as_json: JsonOption = False) -> None:
+def start_campaign(
+    context: typer.Context,
+    campaign: Reference,
+    skip_failing: Annotated[
+        bool,
+        typer.Option("--skip-failing", help="Leave out the channels that its preflight says would fail."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Freeze content and channels and begin to send."""
     from vestnik.services import campaigns
 
-    seen = _look(context, campaign, campaigns.start_campaign)
+    seen = _look(context, campaign, partial(campaigns.start_campaign, skip_failing=skip_failing))
     if as_json:
         _print_seen_json(seen)
         return

@@ -11,6 +11,7 @@ from vestnik.console.account_words import STATES, explain_reason
 from vestnik.console.forms import Form, Submitted, submit
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.domain.campaigns import MAX_RATE, MIN_RATE
+from vestnik.domain.ids import AccountId
 from vestnik.domain.installation import SettingSource
 from vestnik.domain.users import Role
 from vestnik.services import accounts
@@ -18,6 +19,7 @@ from vestnik.services.account_edits import AccountChanges, disable_account, enab
 from vestnik.services.account_edits import change_account as change_account_by
 from vestnik.services.account_health import get_account_health
 from vestnik.services.queue import AccountStanding, list_account_standings
+from vestnik.services.syncs import find_latest_sync
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/accounts")
@@ -107,6 +109,7 @@ async def _show_account(
 ) -> Response:
     health = await visitor.read(lambda session: get_account_health(session, account_id))
     standing = health.standing
+    sync = await visitor.read(lambda session: find_latest_sync(session, AccountId(account_id)))
     stored = {"rate": write_rate(standing.account.rate), "name": standing.account.name}
     # The buttons of other forms on the page bring neither.
     typed = {
@@ -122,6 +125,7 @@ async def _show_account(
         "accounts/detail.html",
         standing=standing,
         health=health,
+        sync=sync,
         form=shown,
         status=status,
         words=STATES[standing.account.state],

@@ -146,7 +146,14 @@ async def take_step(visitor: Visiting, campaign_id: UUID, step: Step, form: Subm
     async def change(session: AsyncSession) -> str:
         if step is Step.START:
             await _require_seen(session, CampaignId(campaign_id), form)
-        await act.change(session, visitor.actor, CampaignId(campaign_id))
+            await campaigns.start_campaign(
+                session,
+                visitor.actor,
+                CampaignId(campaign_id),
+                skip_failing=form.text("skip") == "preflight",
+            )
+        else:
+            await act.change(session, visitor.actor, CampaignId(campaign_id))
         return f"/campaigns/{campaign_id}"
 
     return await _act(visitor, form, CampaignId(campaign_id), change, notice=act.notice, is_long=act.is_long)

@@ -28,6 +28,8 @@ from vestnik.services.campaign_jobs import BEFORE_ALL, JobPage, list_jobs, make_
 from vestnik.services.campaign_views import CampaignView
 from vestnik.services.campaigns import count_failures, get_campaign
 from vestnik.services.content_corrections import get_content
+from vestnik.services.lookups import find_lookup_wait
+from vestnik.services.preflights import find_preflight
 from vestnik.services.rates import read_campaign_minutes
 from vestnik.services.templates import TemplateDraft, get_template
 from vestnik.web.cursors import decode_cursor, encode_cursor
@@ -85,6 +87,7 @@ async def read_around(session: AsyncSession, campaign_id: CampaignId) -> dict[st
         "shown_marks": " ".join(sorted(mark_parts(campaign))),
         "has_worker": has_worker,
         "slowing": await read_slowing(session, campaign),
+        "lookup_wait": await find_lookup_wait(session, campaign_id),
         "batch": await _read_batch(session, campaign),
         "form": Form.start(),
     }
@@ -138,6 +141,13 @@ async def describe_seen(session: AsyncSession, campaign: CampaignView) -> str:
         return ""
     template = await get_template(session, TemplateId(campaign.template_id))
     return f"{campaign.revision}.{template.revision}"
+
+
+async def read_preflight(session: AsyncSession, campaign: CampaignView) -> dict[str, Any]:
+    """What was found out about its channels; only before a start."""
+    can_start = campaign.stored_status in campaign_sources(CampaignAction.START)
+    found = await find_preflight(session, CampaignId(campaign.id)) if can_start else None
+    return {"preflight": found, "can_check": can_start}
 
 
 async def _read_batch(session: AsyncSession, campaign: CampaignView) -> BatchDetail | None:
@@ -269,6 +279,7 @@ async def show_detail(
 
     async def read(session: AsyncSession) -> dict[str, Any]:
         context = await read_around(session, campaign_id)
+        context |= await read_preflight(session, context["campaign"])
         context |= await read_failures(session, campaign_id) or {}
         context |= await read_rates(session, campaign_id)
         context |= await read_history(session, visitor, campaign_id)

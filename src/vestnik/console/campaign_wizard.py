@@ -28,7 +28,7 @@ from vestnik.console.marking import mark
 from vestnik.console.post_previews import ShownPost, show_post
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.domain.campaigns import DEFAULT_RETRY_LIMIT, parse_mode
-from vestnik.domain.errors import InvalidInputError, NotFoundError
+from vestnik.domain.errors import InvalidInputError, NotFoundError, VestnikError
 from vestnik.domain.ids import CampaignId, TemplateId
 from vestnik.domain.names import check_name
 from vestnik.domain.states import Mode
@@ -37,6 +37,7 @@ from vestnik.services.accounts import choose_account, list_accounts, parse_id
 from vestnik.services.batches import get_batch
 from vestnik.services.campaign_edits import draft_campaign
 from vestnik.services.campaigns import start_campaign
+from vestnik.services.preflights import request_preflight
 from vestnik.services.templates import TemplateDraft, get_template
 from vestnik.web.database import LONG_LIMIT_SECONDS
 from vestnik.web.problems import find_status
@@ -66,7 +67,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What is typed in which step."""
 _ORDER: Final = tuple(STEPS)
-_FINISHING: Final = frozenset({"create", "start", "schedule"})
+_FINISHING: Final = frozenset({"create", "check", "start", "schedule"})
 _SHOWN: Final = ("plan", "batches", "templates", "accounts", "has_more", "shown")
 """What some of the steps show."""
 _USUAL_RATE: Final = "1"
@@ -172,14 +173,31 @@ async def _finish(visitor: Visitor, form: Form, wanted: str) -> Response:
         campaign_id = CampaignId((await draft_campaign(session, visitor.actor, draft)).id)
         if wanted == "start":
             await start_campaign(session, visitor.actor, campaign_id)
+        if wanted == "check":
+            await _ask_preflight(visitor, session, campaign_id)
+            return f"/campaigns/{campaign_id}#preflight"
         return f"/campaigns/{campaign_id}"
 
     async def again(corrected: Form, status: int) -> Response:
         corrected = rename_problems(corrected)
         return await _show(visitor, corrected, _find_step(corrected), status)
 
-    notice = {"create": "created", "start": "campaign-started", "schedule": "campaign-scheduled"}[wanted]
-    return await submit(visitor, form, create, again=again, notice=notice, limit=LONG_LIMIT_SECONDS)
+    notice = {
+        "create": "created",
+        "check": "created",
+        "start": "campaign-started",
+        "schedule": "campaign-scheduled",
+    }
+    return await submit(visitor, form, create, again=again, notice=notice[wanted], limit=LONG_LIMIT_SECONDS)
+
+
+async def _ask_preflight(visitor: Visitor, session: AsyncSession, campaign_id: CampaignId) -> None:
+    """What stands against it concerns no field of the form; nothing is saved then."""
+    try:
+        await request_preflight(session, visitor.actor, campaign_id)
+    except VestnikError as error:
+        error.field = None
+        raise
 
 
 def _find_step(form: Form) -> str:

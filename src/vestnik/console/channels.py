@@ -24,6 +24,7 @@ from vestnik.domain.users import Role
 from vestnik.services import channel_health, channel_views, channels
 from vestnik.services.channel_views import ChannelDetail
 from vestnik.services.channels import ChannelChanges, NewChannel
+from vestnik.services.syncs import find_faces
 
 router = APIRouter(prefix="/channels")
 
@@ -40,6 +41,7 @@ async def list_channels(visitor: Visiting) -> Response:
         return {
             "page": make_part(request, found.items, found.next_before),
             "failed": await channel_health.find_failed(session, found.items),
+            "faces": await find_faces(session, [item.id for item in found.items]),
             # The chosen one even where no channel has it any more.
             "reasons": sorted({*reasons, *([wanted.error] if wanted.error else [])}),
         }
@@ -88,7 +90,9 @@ async def show_channel(visitor: Visiting, channel_id: UUID) -> Response:
 async def _show_channel(visitor: Visitor, channel_id: ChannelId, form: Form, status: int = 200) -> Response:
     async def read(session: AsyncSession) -> dict[str, Any]:
         detail = await channel_views.get_channel(session, channel_id)
-        return {"detail": detail, "health": await channel_health.get_health(session, detail.channel)}
+        faces = await find_faces(session, [channel_id])
+        health = await channel_health.get_health(session, detail.channel)
+        return {"detail": detail, "health": health, "face": faces.get(channel_id)}
 
     return visitor.render("channels/detail.html", form=form, status=status, **await visitor.read(read))
 

@@ -18,6 +18,7 @@ from vestnik.domain.states import (
     JobStatus,
     Mode,
     PauseReason,
+    PreflightVerdict,
 )
 from vestnik.domain.users import Role, TokenScope
 
@@ -75,6 +76,11 @@ TEXTS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         AccountState.LIMITED: mark("Restricted by Telegram"),
         AccountState.DISABLED: mark("Disabled"),
     },
+    PreflightVerdict: {
+        PreflightVerdict.FAILS: mark("Would fail"),
+        PreflightVerdict.WAITS: mark("Not found out"),
+        PreflightVerdict.WARNS: mark("Ready, but"),
+    },
     HoldScope: {HoldScope.SEND: mark("All posts"), HoldScope.RESOLVE: mark("Looking up names")},
     Role: {Role.VIEWER: mark("Viewer"), Role.OPERATOR: mark("Operator"), Role.ADMIN: mark("Administrator")},
     TokenScope: {TokenScope.READ: mark("Read only"), TokenScope.FULL: mark("Everything its owner may do")},
@@ -100,6 +106,9 @@ TONES: Final[Mapping[str, str]] = {
     "NEEDS_LOGIN": "bad",
     "LIMITED": "bad",
     "DISABLED": "quiet",
+    "FAILS": "bad",
+    "WAITS": "quiet",
+    "WARNS": "warn",
 }
 """The colour of a state; the text always says the same."""
 

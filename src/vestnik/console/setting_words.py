@@ -56,6 +56,13 @@ GROUPS: Final[Mapping[str, Mapping[str, SettingWords]]] = {
             meaning=mark("The pace of the accounts “default” and “rehearsal” over all their campaigns."),
             unit=mark("posts a second"),
         ),
+        "VESTNIK_RESOLVES_PER_DAY": SettingWords(
+            meaning=mark(
+                "How many names of channels an account looks up in a day of UTC, because Telegram limits that. The"
+                " others wait for the next day; channels that the account is in need no look-up."
+            ),
+            unit=mark("names a day"),
+        ),
         "VESTNIK_RETRY_BASE_SECONDS": SettingWords(
             meaning=mark("The wait after a post failed once. It doubles with each attempt, up to 5 minutes."),
             unit=SECONDS,

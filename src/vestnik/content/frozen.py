@@ -50,9 +50,14 @@ class FrozenContent:
         Raises InvalidInputError where that cannot be posted there.
         """
         assert self.address is None, "nothing is posted before the file is here"
+        formatted = self.check(values)
+        return make_content(formatted, link_preview=self.link_preview, files=self.files)
+
+    def check(self, values: Values | None) -> FormattedText:
+        """The text of one channel, whether the file is here or not. Raises as `render`."""
         formatted = render(self.template, values)
         check_length(formatted, self.limit)
-        return make_content(formatted, link_preview=self.link_preview, files=self.files)
+        return formatted
 
 
 def read_content(

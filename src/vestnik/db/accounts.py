@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, Date, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.db.models import Account, AccountHold, AccountLease, AccountLogin
+from vestnik.db.models import Account, AccountHold, AccountLease, AccountLogin, AccountLookups
 from vestnik.domain.ids import AccountId
 from vestnik.domain.states import AccountKind, HoldScope
 
@@ -27,13 +27,25 @@ class AccountStanding:
     hold_until: datetime | None
     hold_reason: str | None
     is_leased: bool
+    lookups_used: int
+    """Usernames looked up today, as UTC has it."""
+    lookups_limit: int | None
+    """None until a process has spoken for the account."""
 
 
 async def list_accounts(session: AsyncSession) -> list[AccountStanding]:
     """All accounts by name; there are few."""
-    hold, lease = AccountHold, AccountLease
+    hold, lease, lookups = AccountHold, AccountLease, AccountLookups
     rows = await session.execute(
-        select(Account, hold.until, hold.reason, lease.account_id.is_not(None))
+        select(
+            Account,
+            hold.until,
+            hold.reason,
+            lease.account_id.is_not(None),
+            case((lookups.day >= _today(), lookups.used), else_=0),
+            lookups.daily_limit,
+        )
+        .outerjoin(lookups, lookups.account_id == Account.id)
         .outerjoin(
             hold,
             (hold.account_id == Account.id)
@@ -44,9 +56,20 @@ async def list_accounts(session: AsyncSession) -> list[AccountStanding]:
         .order_by(Account.name)
     )
     return [
-        AccountStanding(account=account, hold_until=until, hold_reason=reason, is_leased=leased)
-        for account, until, reason, leased in rows
+        AccountStanding(
+            account=account,
+            hold_until=until,
+            hold_reason=reason,
+            is_leased=leased,
+            lookups_used=used,
+            lookups_limit=limit,
+        )
+        for account, until, reason, leased, used, limit in rows
     ]
+
+
+def _today() -> ColumnElement[date]:
+    return func.timezone("UTC", func.clock_timestamp()).cast(Date)
 
 
 async def get_account(

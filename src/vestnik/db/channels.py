@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     any_,
+    delete,
     func,
     literal,
     select,
@@ -24,7 +25,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from vestnik.db.models import Batch, BatchChannel, Campaign, Channel, ChannelPeer, Job
+from vestnik.db.models import Batch, BatchChannel, Campaign, Channel, ChannelPeer, ChannelPicture, Job
 from vestnik.domain.audit import MOST_NAMED
 from vestnik.domain.channels import ChannelName
 from vestnik.domain.ids import AccountId, ChannelId
@@ -243,7 +244,12 @@ async def forget_addresses(session: AsyncSession, channel_id: ChannelId) -> None
                 "tg_id": None,
                 "access_hash": None,
                 "can_post": None,
+                "forbidden": None,
                 "slow_mode_seconds": None,
+                "member_count": None,
+                "listed_at": None,
+                "gone_since": None,
+                "details_at": None,
                 "hold_until": None,
                 "resolved_at": None,
                 "consecutive_failures": 0,
@@ -252,6 +258,7 @@ async def forget_addresses(session: AsyncSession, channel_id: ChannelId) -> None
         )
         .execution_options(synchronize_session=False)
     )
+    await session.execute(delete(ChannelPicture).where(ChannelPicture.channel_id == channel_id))
 
 
 async def reactivate_channels(session: AsyncSession, channel_ids: Sequence[UUID]) -> list[ChannelId]:

@@ -3,7 +3,7 @@
 Relationships are never loaded lazily: what a function needs, its query names.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -42,6 +43,7 @@ from vestnik.domain.states import (
     JobStatus,
     Mode,
     PauseReason,
+    PreflightVerdict,
 )
 from vestnik.domain.users import Role, TokenScope
 
@@ -305,6 +307,18 @@ class AccountLogin(Base):
     finished_at: Mapped[datetime | None]
 
 
+class AccountLookups(Base):
+    """How many usernames an account has looked up on a day of UTC, and how many it may."""
+
+    __tablename__ = "account_lookups"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+    used: Mapped[int]
+    daily_limit: Mapped[int]
+    """Of the process that spoke for the account last."""
+
+
 class AccountCommand(Base):
     """A request to the process that holds an account's lease; the payload is encrypted and wiped when done.
 
@@ -394,6 +408,8 @@ class Channel(Base):
     username: Mapped[str | None]
     tg_id: Mapped[int | None] = mapped_column(BigInteger)
     title: Mapped[str | None]
+    telegram_title: Mapped[str | None]
+    """As Telegram last gave it; another `title` was typed by somebody."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     inactive_reason: Mapped[str | None]
     inactive_since: Mapped[datetime | None]
@@ -420,7 +436,16 @@ class ChannelPeer(Base):
     tg_id: Mapped[int | None] = mapped_column(BigInteger)
     access_hash: Mapped[int | None] = mapped_column(BigInteger)
     can_post: Mapped[bool | None]
+    forbidden: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """Kinds of posts that it may not make (see domain.rights)."""
     slow_mode_seconds: Mapped[int | None]
+    member_count: Mapped[int | None]
+    listed_at: Mapped[datetime | None]
+    """When it was last seen among the account's dialogs."""
+    gone_since: Mapped[datetime | None]
+    """It was among the dialogs before, and not when they were last synchronised."""
+    details_at: Mapped[datetime | None]
+    """When Telegram was asked for its details."""
     hold_until: Mapped[datetime | None]
     consecutive_failures: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
@@ -428,6 +453,17 @@ class ChannelPeer(Base):
     inactive_since: Mapped[datetime | None]
     inactive_campaign_id: Mapped[UUID | None]
     resolved_at: Mapped[datetime | None]
+
+
+class ChannelPicture(Base):
+    """A channel's picture, small enough to come with Telegram's lists."""
+
+    __tablename__ = "channel_pictures"
+    __table_args__ = (CheckConstraint("octet_length(jpeg) <= 2048", name="size"),)
+
+    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
+    jpeg: Mapped[bytes] = mapped_column(LargeBinary)
+    updated_at: Mapped[datetime] = _now()
 
 
 class Batch(Base):
@@ -583,6 +619,8 @@ class Campaign(Base):
     purged_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     """Nobody sees it any more; the row goes once a worker has deleted its jobs in parts."""
+    preflight_id: Mapped[UUID | None]
+    """The preflight whose failing channels were left out at the start."""
     revision: Mapped[int] = mapped_column(server_default="1")
     """Changes only when a person changes the campaign."""
     created_at: Mapped[datetime] = _now()
@@ -619,6 +657,49 @@ class CampaignProgress(Base):
     """Posts in that minute."""
     previous_minute_sent: Mapped[int] = mapped_column(server_default="0")
     """Posts in the minute before it."""
+
+
+class Preflight(Base):
+    """What would become of a campaign if it started; `id` is that of the command that finds it out."""
+
+    __tablename__ = "preflights"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"), unique=True)
+    basis: Mapped[str]
+    """Tells whether campaign, template or batch were changed since."""
+    requested_at: Mapped[datetime] = _now()
+    finished_at: Mapped[datetime | None]
+    total: Mapped[int] = mapped_column(server_default="0")
+    ready: Mapped[int] = mapped_column(server_default="0")
+    failing: Mapped[int] = mapped_column(server_default="0")
+    waiting: Mapped[int] = mapped_column(server_default="0")
+    """Not found out: their addresses are still to be looked up."""
+    warned: Mapped[int] = mapped_column(server_default="0")
+    """Ready, but for something that somebody may want to know."""
+
+
+class PreflightChannel(Base):
+    """What a preflight found about one channel; those without a finding are ready."""
+
+    __tablename__ = "preflight_channels"
+    __table_args__ = (
+        CheckConstraint(_one_of("verdict", PreflightVerdict), name="verdict"),
+        Index("preflight_channels_position_idx", "preflight_id", "position"),
+        Index("preflight_channels_channel_id_idx", "channel_id"),
+    )
+
+    preflight_id: Mapped[UUID] = mapped_column(
+        ForeignKey("preflights.id", ondelete="CASCADE"), primary_key=True
+    )
+    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+    """In the batch."""
+    verdict: Mapped[str]
+    code: Mapped[str]
+    detail: Mapped[str | None]
+    at: Mapped[datetime | None]
+    """Of what the code is about: a post, the end of a wait."""
 
 
 class CampaignMinute(Base):

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from vestnik.db.channels import lock_names
 from vestnik.db.engine import open_session
 from vestnik.db.leases import Lease
-from vestnik.db.statements import StatementRunner, clean_text
+from vestnik.db.statements import StatementRunner, clean_text, load_statement
 from vestnik.db.transitions import settle_twins
 from vestnik.domain.ids import AccountId, ChannelId
+from vestnik.domain.rights import PostKind
 from vestnik.domain.transport import Peer
 
 
@@ -36,10 +38,24 @@ class FoundPeer:
 
     channel_id: ChannelId | None = None
     username: str | None = None
+    names: tuple[str, ...] | None = None
+    """All its usernames; None: not told."""
     title: str | None = None
     peer: Peer
     can_post: bool
     slow_mode: timedelta | None
+    forbidden: frozenset[PostKind] = frozenset()
+    member_count: int | None = None
+    is_listed: bool = False
+    """It is among the account's dialogs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookupTurn:
+    """Whether a name may be looked up now; it is counted then. Otherwise the budget begins anew after so long."""
+
+    is_taken: bool
+    next_day_in: timedelta
 
 
 class PeerLedger(StatementRunner):
@@ -70,6 +86,7 @@ class PeerLedger(StatementRunner):
 
         Where two channels turn out to be one on Telegram, the second job of every campaign ends with that.
         """
+        await self.correct_names(lease, peers)
         parameters = {"account_id": lease.account_id, "epoch": lease.epoch}
         given = json.dumps([_encode_peer(found) for found in peers])
         rows = await self.fetch("store_peers", **parameters, peers=given, settle=False)
@@ -80,6 +97,36 @@ class PeerLedger(StatementRunner):
         if rows:
             await self._store_titles(lease.account_id, peers)
         return len(rows)
+
+    async def correct_names(self, lease: Lease, peers: Sequence[FoundPeer]) -> None:
+        """Give channels that the account knows by their ids the names that Telegram shows for these now."""
+        told = [
+            {"tg_id": found.peer.tg_id, "username": found.username, "names": list(found.names)}
+            for found in peers
+            if found.names is not None
+        ]
+        if not told:
+            return
+        parameters = {"account_id": lease.account_id, "peers": json.dumps(told)}
+        if not await self.fetch("find_renamed", **parameters):
+            return
+        async with open_session(self.engine) as session:
+            await lock_names(session)  # nobody else gives one of these names away meanwhile
+            for row in (await session.execute(load_statement("find_renamed"), parameters)).all():
+                await session.execute(load_statement("rename_channel"), dict(row._mapping))
+
+    async def take_lookup(self, lease: Lease, daily_limit: int) -> LookupTurn:
+        """Count one look-up of a name, if the account may still make one today."""
+        (row,) = await self.fetch(
+            "take_lookup", account_id=lease.account_id, epoch=lease.epoch, daily_limit=daily_limit
+        )
+        return LookupTurn(is_taken=row.is_taken, next_day_in=timedelta(seconds=row.next_day_in))
+
+    async def note_lookup_limit(self, lease: Lease, daily_limit: int) -> None:
+        """Let those who show the budget know how large it is for this process."""
+        await self.fetch(
+            "note_lookup_limit", account_id=lease.account_id, epoch=lease.epoch, daily_limit=daily_limit
+        )
 
     async def _store_titles(self, account_id: AccountId, peers: Sequence[FoundPeer]) -> None:
         titles = [
@@ -102,9 +149,18 @@ class PeerLedger(StatementRunner):
 def _encode_peer(found: FoundPeer) -> dict[str, Any]:
     return {
         "channel_id": None if found.channel_id is None else str(found.channel_id),
-        "username": found.username,
+        "names": _list_names(found),
         "tg_id": found.peer.tg_id,
         "access_hash": found.peer.access_hash,
         "can_post": found.can_post,
         "slow_mode_seconds": None if found.slow_mode is None else int(found.slow_mode.total_seconds()),
+        "forbidden": sorted(found.forbidden),
+        "member_count": found.member_count,
+        "is_listed": found.is_listed,
     }
+
+
+def _list_names(found: FoundPeer) -> list[str]:
+    if found.names is not None:
+        return list(found.names)
+    return [] if found.username is None else [found.username]

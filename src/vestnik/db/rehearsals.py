@@ -18,6 +18,7 @@ from vestnik.db.models import (
     Channel,
     ChannelPeer,
     Job,
+    Preflight,
 )
 from vestnik.domain.commands import CommandStatus
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId
@@ -60,6 +61,13 @@ async def list_wanted_channels(
         .join(Campaign, Campaign.batch_id == BatchChannel.batch_id)
         .where(Campaign.account_id == account_id, Campaign.status == CampaignStatus.RUNNING)
     )
+    of_preflights = (
+        select(BatchChannel.channel_id)
+        .join(Campaign, Campaign.batch_id == BatchChannel.batch_id)
+        .join(Preflight, Preflight.campaign_id == Campaign.id)
+        .join(AccountCommand, AccountCommand.id == Preflight.id)
+        .where(AccountCommand.account_id == account_id, AccountCommand.status == CommandStatus.STARTED)
+    )
     known = exists().where(
         ChannelPeer.account_id == account_id,
         ChannelPeer.channel_id == Channel.id,
@@ -67,7 +75,7 @@ async def list_wanted_channels(
     )
     query = (
         select(Channel.id, Channel.username, Channel.tg_id)
-        .where(Channel.id.in_(of_commands) | Channel.id.in_(of_campaigns))
+        .where(Channel.id.in_(of_commands) | Channel.id.in_(of_campaigns) | Channel.id.in_(of_preflights))
         .where(Channel.deleted_at.is_(None), ~known)
         .order_by(Channel.id)
         .limit(limit)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.campaign_content import freeze_content
-from vestnik.db.models import AccountHold, AccountLease, Batch, Campaign, Template
+from vestnik.db.models import AccountHold, AccountLease, Batch, Campaign, CampaignProgress, Template
 from vestnik.db.notifications import notify_account
 from vestnik.db.statements import load_statement
 from vestnik.domain.errors import AccountHeldError, ConflictError, InvalidInputError, NotFoundError
@@ -36,16 +37,19 @@ ANALYZE_FROM = 10_000
 took 40 ms instead of 9 right after an expansion of 300,000."""
 
 
-async def start_campaign(session: AsyncSession, campaign_id: CampaignId) -> int:
+async def start_campaign(
+    session: AsyncSession, campaign_id: CampaignId, *, preflight_id: UUID | None = None
+) -> int:
     """Freeze the content, make the jobs and set RUNNING; returns the number of jobs made so far.
 
-    Raises NotFoundError; ConflictError unless the campaign is DRAFT or SCHEDULED; InvalidInputError when no
-    channel of the batch can be sent to.
+    With a preflight the channels that it says would fail are left out. Raises NotFoundError; ConflictError unless
+    the campaign is DRAFT or SCHEDULED; InvalidInputError when no channel of the batch can be sent to.
     """
     campaign = await _lock_campaign(session, campaign_id)
     status = next_campaign_status(campaign.name, CampaignStatus(campaign.status), CampaignAction.START)
     campaign.status = status
     campaign.status_detail = None
+    campaign.preflight_id = preflight_id
     campaign.revision += 1
     total = await _begin(session, campaign)
     await notify_account(session, AccountId(campaign.account_id))
@@ -61,7 +65,7 @@ async def _begin(session: AsyncSession, campaign: Campaign) -> int:
     # Sorting a hundred thousand rows in memory instead of on disk; for this transaction alone.
     await session.execute(select(func.set_config("work_mem", "64MB", True)))
     total, is_whole = await expand_campaign(session, campaign, EXPANSION_CHUNK)
-    while total == 0 and not is_whole:
+    while not await _has_work(session, campaign, total) and not is_whole:
         total, is_whole = await expand_campaign(session, campaign, EXPANSION_CHUNK)
     await _tell_planner(session, total)
     if total == 0:
@@ -71,7 +75,19 @@ async def _begin(session: AsyncSession, campaign: Campaign) -> int:
             "inactive; add channels or reactivate some",
             field="batch",
         )
+    if not await _has_work(session, campaign, total):
+        raise InvalidInputError(
+            "nothing would be left to post: the preflight says that every channel would fail", field="skip"
+        )
     return total
+
+
+async def _has_work(session: AsyncSession, campaign: Campaign, total: int) -> bool:
+    """Whether any job was made that is not left out."""
+    if not total or campaign.preflight_id is None:
+        return total > 0
+    query = select(CampaignProgress.total > CampaignProgress.cancelled)
+    return bool(await session.scalar(query.where(CampaignProgress.campaign_id == campaign.id)))
 
 
 async def expand_running_campaign(session: AsyncSession, campaign_id: CampaignId) -> None:
@@ -116,6 +132,7 @@ async def expand_campaign(session: AsyncSession, campaign: Campaign, chunk: int)
                 "batch_id": campaign.batch_id,
                 "after": campaign.expansion_position or 0,
                 "chunk": chunk,
+                "preflight_id": campaign.preflight_id,
             },
         )
     ).one()

@@ -23,9 +23,13 @@ from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.link import Link
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.peers import PeerFinder
+from vestnik.delivery.preflights import check_campaign
 from vestnik.delivery.recorder import Recorder
+from vestnik.delivery.surveys import Surveyor
+from vestnik.delivery.sync import synchronize
 from vestnik.delivery.uploads import FileUploader
 from vestnik.delivery.waiting import back_off, wait_for_event
+from vestnik.domain.commands import CommandKind
 from vestnik.domain.errors import DatabaseUnavailableError, InvalidInputError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.media import MediaFile
@@ -133,6 +137,14 @@ class Lane:
             on_error=self._judge.judge_account_error,
             on_hold=self._judge.hold_lookups,
         )
+        self._surveyor = Surveyor(
+            ledger,
+            keeper.lease,
+            options,
+            finder=self._peers,
+            transport=self._dispatcher.usable_transport,
+            kinds={CommandKind.SYNC: synchronize, CommandKind.PREFLIGHT: check_campaign},
+        )
         self._gate.on_close = self._note_held
         self._judge.on_disconnected = self._link.report_broken
         self._judge.on_campaign_stopped = self._forget_campaign
@@ -143,7 +155,7 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether no campaign of the account is running and no command is at hand."""
-        return not self._book and not self._desk.is_busy
+        return not self._book and not self._desk.is_busy and not self._surveyor.is_busy
 
     def wake(self) -> None:
         """Something changed in the database: look now instead of at the next poll."""
@@ -168,6 +180,7 @@ class Lane:
                     group.create_task(self._refresh_for_ever()),
                     group.create_task(self._prepare_for_ever()),
                     group.create_task(self._peers.run()),
+                    group.create_task(self._surveyor.run()),
                     group.create_task(self._uploader.run()),
                     group.create_task(self._fetcher.run()),
                     group.create_task(self._dispatcher.run(group)),
@@ -194,6 +207,7 @@ class Lane:
         while self._keeper.is_valid and not self._gate.is_over:
             try:
                 returned = await self._ledger.return_orphans(self._keeper.lease)
+                await self._ledger.note_lookup_limit(self._keeper.lease, self._options.resolves_per_day)
             except DatabaseUnavailableError:
                 await back_off(failures)
                 failures += 1
@@ -259,8 +273,10 @@ class Lane:
         if self._book.needy:
             self._unprepared.set()
         self._dispatcher.kick()
-        if state.has_commands and await self._desk.look():
-            self._peers.ask()  # a command's channel has to be found
+        if state.has_commands:
+            self._surveyor.ask()
+            if await self._desk.look():
+                self._peers.ask()  # a command's channel has to be found
 
     def _take_over_account(self, state: LaneState) -> None:
         now = read_clock()

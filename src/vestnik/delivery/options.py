@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
 
+from vestnik.domain.limits import DEFAULT_LOOKUPS_PER_DAY
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaneOptions:
@@ -19,6 +21,8 @@ class LaneOptions:
     """How long a stopping lane waits for answers to posts that it has handed over."""
     resolve_interval: timedelta = timedelta(seconds=1)
     """Pace of username look-ups, which Telegram limits far more strictly than posts."""
+    resolves_per_day: int = DEFAULT_LOOKUPS_PER_DAY
+    """Usernames that an account looks up in a day of UTC."""
     zone: tzinfo = UTC
     """In which {date} and {time} are written."""
 

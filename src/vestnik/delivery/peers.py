@@ -31,6 +31,8 @@ PAGE = 100
 """Channels whose address is looked for at a time."""
 FOR_EVER = 86_400.0
 NOT_AMONG_DIALOGS = "PEER_NOT_FOUND"
+LOOKUPS_USED_UP = "LOOKUPS_USED_UP"
+LOOKUPS_HELD = "LOOKUPS_HELD"
 
 
 class PeerFinder:
@@ -68,7 +70,30 @@ class PeerFinder:
         self._wants_others = False
         self._resolve_from = 0.0
         self._held_until = 0.0
+        self._budget_from = 0.0
+        """Before this instant the look-ups of the day are used up."""
         self._asked = asyncio.Event()
+        self.listing = asyncio.Lock()
+        """Held by whoever reads the account's dialogs: one page at a time is enough."""
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no name is looked up now, though one may have to be; None when nothing stands in the way."""
+        now = read_clock()
+        if now < self._budget_from:
+            return LOOKUPS_USED_UP
+        return LOOKUPS_HELD if now < self._held_until else None
+
+    async def keep(self, channels: Sequence[KnownChannel]) -> int:
+        """Store the addresses and rights of those of the listed channels that are ours; how many."""
+        stored = await self._ledger.store_peers(self._lease, [as_peer(channel) for channel in channels])
+        if stored:
+            self._on_found()
+        return stored
+
+    async def read_dialogs(self, read_at: datetime) -> bool:
+        """Keep the addresses and rights of our channels among the dialogs; `read_at` is the database's now."""
+        return await self._list_dialogs(read_at)
 
     def ask(self) -> None:
         """Look for missing peers soon."""
@@ -104,8 +129,11 @@ class PeerFinder:
         held_until = max(self._held_until, self._gate.held_until)
         if held_until > now:
             return held_until - now
-        poll = self._options.poll if self._transport() is None else self._options.resolve_interval
-        return poll.total_seconds()
+        if self._transport() is None:
+            return self._options.poll.total_seconds()
+        if self._budget_from > now:
+            return self._budget_from - now
+        return self._options.resolve_interval.total_seconds()
 
     async def _find_missing(self) -> bool:
         """One page of what is missing; False if it has to be asked again because something stood in the way."""
@@ -122,7 +150,8 @@ class PeerFinder:
                 await self._ledger.deactivate_peer(self._lease.account_id, item.channel_id, NOT_AMONG_DIALOGS)
                 self._on_found()
                 continue
-            await self._wait_for_turn()
+            if not await self._take_turn():
+                return False
             transport = self._transport() if read_clock() >= self._held_until else None
             if transport is None or not await self._resolve(transport, item.channel_id, item.username):
                 return False
@@ -151,24 +180,35 @@ class PeerFinder:
         listed_from = read_clock()
         self._wants_others = False
         try:
-            async for page in transport.list_channels():
-                came_at = read_clock()
-                if await self._ledger.store_peers(self._lease, [_as_peer(channel) for channel in page]):
-                    self._on_found()
-                    # With a far database keeping them is rest enough.
-                    await asyncio.sleep(max(came_at + REST_AFTER_PAGE - read_clock(), 0.0))
+            async with self.listing:
+                async for page in transport.list_channels():
+                    came_at = read_clock()
+                    if await self.keep(page):
+                        # With a far database keeping them is rest enough.
+                        await asyncio.sleep(max(came_at + REST_AFTER_PAGE - read_clock(), 0.0))
         except TransportError as error:
             self._wants_others = True
-            self._report(error)
+            self.report(error)
             return False
         self._listed_at = read_at
         self._listed_from = listed_from
         self._was_refused = False
         return True
 
-    async def _wait_for_turn(self) -> None:
+    async def _take_turn(self) -> bool:
+        """Wait until the next name may be looked up, and count it; False when it is not to be today."""
+        if read_clock() < self._budget_from:
+            return False
         await asyncio.sleep(max(self._resolve_from - read_clock(), 0.0))
+        if read_clock() < self._held_until or self._transport() is None:
+            return False
         self._resolve_from = read_clock() + self._options.resolve_interval.total_seconds()
+        turn = await self._ledger.take_lookup(self._lease, self._options.resolves_per_day)
+        if not turn.is_taken:
+            seconds = turn.next_day_in.total_seconds()
+            self._budget_from = read_clock() + seconds
+            log.warning("peers.lookups_used_up", account_id=str(self._lease.account_id), seconds=seconds)
+        return turn.is_taken
 
     async def _resolve(self, transport: Transport, channel_id: ChannelId, username: str) -> bool:
         """Look one name up; False when the rest has to wait."""
@@ -182,15 +222,16 @@ class PeerFinder:
                 case ErrorClass.CHANNEL | ErrorClass.CHANNEL_BANNED | ErrorClass.REJECTED:
                     await self._ledger.deactivate_peer(account_id, channel_id, error.name)
                 case _:
-                    self._report(error)
+                    self.report(error)
                     return False
             log.info("peers.unresolvable", username=username, error=error.name)
         else:
-            await self._ledger.store_peers(self._lease, [_as_peer(channel, channel_id)])
+            await self._ledger.store_peers(self._lease, [as_peer(channel, channel_id)])
         self._on_found()
         return True
 
-    def _report(self, error: TransportError) -> None:
+    def report(self, error: TransportError) -> None:
+        """Do what an answer to a look-up or a list demands of the account."""
         if error.error_class is not ErrorClass.WAIT_ACCOUNT:
             self._on_error(error)
             return
@@ -200,12 +241,17 @@ class PeerFinder:
         self._on_hold(wait, error.name)
 
 
-def _as_peer(channel: KnownChannel, channel_id: ChannelId | None = None) -> FoundPeer:
+def as_peer(channel: KnownChannel, channel_id: ChannelId | None = None) -> FoundPeer:
+    """A channel as it is stored; one that was looked up is ours, others are matched by their names."""
     return FoundPeer(
         channel_id=channel_id,
         username=channel.username,
+        names=channel.names,
         title=channel.title,
         peer=channel.peer,
         can_post=channel.can_post,
         slow_mode=channel.slow_mode,
+        forbidden=channel.forbidden,
+        member_count=channel.member_count,
+        is_listed=channel_id is None,
     )

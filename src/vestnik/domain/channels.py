@@ -44,6 +44,11 @@ class ChannelName:
         return f"@{self.username}" if self.username is not None else str(mark_id(self.tg_id or 0))
 
 
+def is_username(text: str) -> bool:
+    """Whether it can be a username; without the @."""
+    return _USERNAME.fullmatch(text) is not None
+
+
 def mark_id(tg_id: int) -> int:
     """A channel's id as bots and most tools write it: -100 and the id proper."""
     return -_MARK - tg_id

@@ -54,6 +54,10 @@ class CommandKind(StrEnum):
     """Have the login code sent once more."""
     LOG_OUT = "LOG_OUT"
     """End the session at Telegram."""
+    SYNC = "SYNC"
+    """Bring our channels up to what the account's dialogs show."""
+    PREFLIGHT = "PREFLIGHT"
+    """Find out what would become of a campaign if it started."""
 
 
 class CommandStatus(StrEnum):

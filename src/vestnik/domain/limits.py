@@ -2,6 +2,8 @@
 
 MAX_TEXT_UTF16 = 4096
 MAX_CAPTION_UTF16 = 1024
+DEFAULT_LOOKUPS_PER_DAY = 200
+"""Usernames that one account looks up: the figure that the community names, as Telegram names none."""
 
 
 def count_utf16(text: str) -> int:

@@ -53,6 +53,16 @@ class Mode(StrEnum):
     LIVE = "LIVE"
 
 
+class PreflightVerdict(StrEnum):
+    """What a preflight says of a channel; those of which it says nothing are ready."""
+
+    FAILS = "FAILS"
+    WAITS = "WAITS"
+    """Not found out yet: its address is still to be looked up."""
+    WARNS = "WARNS"
+    """The post would go out; something about it is worth knowing."""
+
+
 class AccountKind(StrEnum):
     """What an account is towards Telegram; SIMULATED ones only ever meet the simulator."""
 

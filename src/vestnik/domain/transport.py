@@ -11,6 +11,7 @@ from vestnik.domain.errors import VestnikError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
+from vestnik.domain.rights import PostKind
 from vestnik.domain.states import AccountKind
 
 
@@ -88,12 +89,29 @@ class Peer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownChannel:
-    """A channel as Telegram describes it to one account. `username` is without the @ and may be missing."""
+    """A channel as Telegram describes it to one account. `username` is without the @ and may be missing.
+
+    `names` are all usernames that lead to it, the main one first. `forbidden` are kinds of posts that it does not
+    take from this account. `picture` is a small JPEG. What is None is not told here.
+    """
 
     peer: Peer
     username: str | None
+    names: tuple[str, ...] | None = None
     title: str
     can_post: bool
+    slow_mode: timedelta | None
+    """The least that it may be; `ChannelDetails` have it exactly."""
+    forbidden: frozenset[PostKind] = frozenset()
+    member_count: int | None = None
+    picture: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelDetails:
+    """What Telegram tells of a channel only when asked for this one."""
+
+    member_count: int | None
     slow_mode: timedelta | None
 
 
@@ -186,6 +204,10 @@ class Transport(Protocol):
 
     async def resolve(self, username: str) -> KnownChannel:
         """Look one username up. Telegram limits this to about 200 names a day."""
+        ...
+
+    async def read_details(self, peer: Peer) -> ChannelDetails:
+        """What the list of dialogs does not tell of a channel."""
         ...
 
     async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:

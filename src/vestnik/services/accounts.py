@@ -19,6 +19,7 @@ from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import AccountId
+from vestnik.domain.limits import DEFAULT_LOOKUPS_PER_DAY
 from vestnik.domain.names import check_name
 from vestnik.domain.states import AccountKind, AccountState, Mode
 
@@ -44,6 +45,9 @@ class AccountView:
     hold_reason: str | None
     is_delivering: bool
     """Whether a process speaks for it now."""
+    lookups_used: int
+    """Usernames looked up today, as UTC has it."""
+    lookups_limit: int
     telegram_id: int | None
     telegram_name: str | None
     has_session: bool
@@ -88,6 +92,8 @@ def _view(standing: rows.AccountStanding) -> AccountView:
         hold_until=standing.hold_until,
         hold_reason=standing.hold_reason,
         is_delivering=standing.is_leased,
+        lookups_used=standing.lookups_used,
+        lookups_limit=(DEFAULT_LOOKUPS_PER_DAY if standing.lookups_limit is None else standing.lookups_limit),
         telegram_id=account.tg_user_id,
         telegram_name=account.tg_name,
         has_session=account.session_ciphertext is not None,

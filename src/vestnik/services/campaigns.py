@@ -34,6 +34,7 @@ from vestnik.services.campaign_views import (
     build_standing_view,
 )
 from vestnik.services.channels import ImportResult, import_channels
+from vestnik.services.preflights import require_usable
 from vestnik.services.templates import create_template, find_template
 
 _SUGGESTIONS = 5
@@ -219,16 +220,24 @@ async def find_campaign(session: AsyncSession, reference: str) -> CampaignId:
     raise NotFoundError(f"there is no campaign '{reference}'; {hint}", field="campaign")
 
 
-async def start_campaign(session: AsyncSession, actor: Actor, campaign_id: CampaignId) -> CampaignView:
+async def start_campaign(
+    session: AsyncSession, actor: Actor, campaign_id: CampaignId, *, skip_failing: bool = False
+) -> CampaignView:
     """Freeze content and audience, make the messages and set RUNNING.
 
-    Raises NotFoundError, ConflictError, and InvalidInputError when no channel can be sent to.
+    With `skip_failing` the channels that the campaign's preflight says would fail are left out: their messages end
+    as CANCELLED / SKIPPED_BY_PREFLIGHT. Raises NotFoundError, ConflictError (also without a preflight that is
+    whole, recent and of the campaign as it is), and InvalidInputError when no channel can be sent to.
     """
+    preflight = await require_usable(session, campaign_id) if skip_failing else None
 
     async def start(session: AsyncSession, campaign_id: CampaignId) -> None:
-        await transitions.start_campaign(session, campaign_id)
+        await transitions.start_campaign(
+            session, campaign_id, preflight_id=None if preflight is None else preflight.id
+        )
 
-    return await _change_status(session, actor, campaign_id, "campaign.started", start)
+    after = None if preflight is None else {"skipped": preflight.failing}
+    return await _change_status(session, actor, campaign_id, "campaign.started", start, after=after)
 
 
 async def pause_campaign(session: AsyncSession, actor: Actor, campaign_id: CampaignId) -> CampaignView:
@@ -329,6 +338,8 @@ async def _change_status(
     campaign_id: CampaignId,
     action: str,
     change: Callable[[AsyncSession, CampaignId], Awaitable[None]],
+    *,
+    after: dict[str, Any] | None = None,
 ) -> CampaignView:
     before = await get_campaign(session, campaign_id)
     await change(session, campaign_id)
@@ -341,6 +352,6 @@ async def _change_status(
         "campaign",
         campaign_id,
         before={"status": before.stored_status},
-        after={"status": view.stored_status, "total": view.progress.total},
+        after={"status": view.stored_status, "total": view.progress.total} | (after or {}),
     )
     return view

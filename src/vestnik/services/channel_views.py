@@ -41,7 +41,12 @@ class PeerView:
     account_name: str
     account_kind: AccountKind
     can_post: bool | None
+    forbidden: Sequence[str]
+    """Kinds of posts that the account may not make (see domain.rights)."""
     slow_mode_seconds: int | None
+    member_count: int | None
+    gone_since: datetime | None
+    """It was among the account's dialogs before, and was not at the last sync."""
     hold_until: datetime | None
     active: bool
     reason: str | None
@@ -149,7 +154,10 @@ def _build_peer_view(record: records.PeerRecord) -> PeerView:
         account_name=record.account_name,
         account_kind=AccountKind(record.account_kind),
         can_post=peer.can_post,
+        forbidden=peer.forbidden or (),
         slow_mode_seconds=peer.slow_mode_seconds,
+        member_count=peer.member_count,
+        gone_since=peer.gone_since,
         hold_until=peer.hold_until,
         active=peer.is_active,
         reason=peer.inactive_reason,

@@ -128,7 +128,7 @@ async def request_send(
         earlier = await rows.list_commands_of_key(session, key)
         if earlier:
             return _repeat(account, earlier, digest)
-    await _require_ready(session, account)
+    await require_ready(session, account)
     channels = await _find_channels(session, account, references)
     ring = open_keys()
     contents = render_for(body.content, channels, datetime.now(new.zone))
@@ -235,7 +235,8 @@ def _repeat(account: Account, earlier: Sequence[tuple[CommandId, bytes]], digest
 # ---- whether it can be done now -----------------------------------------------------------------------------
 
 
-async def _require_ready(session: AsyncSession, account: Account) -> None:
+async def require_ready(session: AsyncSession, account: Account) -> None:
+    """Raise ConflictError, AccountHeldError or NoWorkerError unless the account can be used at this moment."""
     standing = next(item for item in await list_accounts(session) if item.account.id == account.id)
     if account.state != AccountState.ACTIVE:
         reason = f": {account.state_reason}" if account.state_reason else ""

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
@@ -50,8 +50,9 @@ class ChannelSpec:
     """A channel as it is asked for. A username (without or with @), an id, or both have to be given.
 
     `right` goes for the account it is asked for; with `for_all` for every account that has no right of its
-    own. `slow_mode` is in seconds and makes it a group, as only groups have one. `forbidden` are kinds of posts
-    that nobody may post there (CHAT_SEND_…_FORBIDDEN). None leaves what is there.
+    own. `slow_mode` is in seconds and makes it a group, as only groups have one; `group` makes it one without.
+    `forbidden` are kinds of posts that nobody may post there (CHAT_SEND_…_FORBIDDEN). `members` are told by
+    channels.getFullChannel alone, and `picture` gives it a small one. None leaves what is there.
     """
 
     username: str | None = None
@@ -61,6 +62,9 @@ class ChannelSpec:
     for_all: bool = False
     slow_mode: Annotated[int, Field(ge=0, le=86_400)] | None = None
     forbidden: list[Forbidden] | None = None
+    group: bool | None = None
+    members: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    picture: bool | None = None
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -92,7 +96,11 @@ class Channel:
     created_at: int
     slow_mode: int = 0
     default_right: Right = Right.POST
-    forbidden: frozenset[str] = frozenset()
+    forbidden: frozenset[Forbidden] = frozenset()
+    group: bool = False
+    members: int = 1
+    has_picture: bool = False
+    aliases: tuple[str, ...] = ()
     rights: dict[int, Right] = field(default_factory=dict)
     pts: int = 1
     positions: "array[int]" = field(default_factory=lambda: array("q"))
@@ -103,7 +111,7 @@ class Channel:
     @property
     def is_group(self) -> bool:
         """A group, not a broadcast channel."""
-        return self.slow_mode > 0
+        return self.group or self.slow_mode > 0
 
     @property
     def next_id(self) -> int:
@@ -185,7 +193,26 @@ class ChannelDirectory:
             channel.slow_mode = spec.slow_mode
         if spec.forbidden is not None:
             channel.forbidden = frozenset(spec.forbidden)
+        if spec.group is not None:
+            channel.group = spec.group
+        if spec.members is not None:
+            channel.members = spec.members
+        if spec.picture is not None:
+            channel.has_picture = spec.picture
         return channel
+
+    def rename(self, channel: Channel, username: str | None, aliases: Sequence[str] = ()) -> None:
+        """Give the channel other names, or none: the old ones are nobody's then. Raises SimulatorError."""
+        names = [*([] if username is None else [username]), *aliases]
+        for name in names:
+            if not check_username(name):
+                raise SimulatorError(f"{name!r} is not a username", field="username")
+            if self._by_username.get(name.lower(), channel) is not channel:
+                raise SimulatorError(f"{name!r} is another channel's", field="username")
+        self._by_username = {key: held for key, held in self._by_username.items() if held is not channel}
+        channel.username, channel.aliases = username, tuple(aliases)
+        for name in names:
+            self._by_username[name.lower()] = channel
 
     def _find_either(self, username: str | None, tg_id: int | None) -> Channel | None:
         named = self._by_username.get(username.lower()) if username is not None else None

@@ -8,6 +8,7 @@ from telethon.tl.tlobject import TLObject
 from telethon.tl.types import (
     Channel,
     ChannelForbidden,
+    ChatPhoto,
     Dialog,
     InputPeerChannel,
     InputPeerChat,
@@ -17,12 +18,31 @@ from telethon.tl.types import (
     PeerChat,
     PeerUser,
 )
+from telethon.utils import stripped_photo_to_jpg
 
-from vestnik.domain.transport import KnownChannel, Peer
+from vestnik.domain.channels import is_username
+from vestnik.domain.rights import PostKind
+from vestnik.domain.transport import ChannelDetails, KnownChannel, Peer
 
 SHORTEST_SLOW_MODE: Final = timedelta(seconds=10)
 """A `channel` says only that slow mode is on; its seconds are in channelFull, one request per channel.
 This is the least that Telegram allows (https://core.telegram.org/method/channels.toggleSlowMode)."""
+
+LARGEST_PICTURE: Final = 2048
+"""Bytes of a small picture that is kept."""
+_STRIPPED: Final = 1
+"""The first byte of a thumbnail that is a JPEG without its beginning (https://core.telegram.org/api/files)."""
+_RIGHTS: Final = {
+    "send_plain": PostKind.PLAIN,
+    "send_media": PostKind.MEDIA,
+    "send_photos": PostKind.PHOTOS,
+    "send_videos": PostKind.VIDEOS,
+    "send_gifs": PostKind.GIFS,
+    "send_audios": PostKind.AUDIOS,
+    "send_voices": PostKind.VOICES,
+    "send_docs": PostKind.DOCS,
+}
+"""Of chatBannedRights."""
 
 _PEER_ID_FIELDS: Final = {PeerUser: "user_id", PeerChat: "chat_id", PeerChannel: "channel_id"}
 
@@ -46,12 +66,29 @@ def read_channel(chat: TLObject) -> KnownChannel | None:
     if chat.min or chat.access_hash is None:
         return None
     is_slow = chat.slowmode_enabled and not _is_administrator(chat)
+    names = _read_names(chat)
     return KnownChannel(
         peer=Peer(tg_id=chat.id, access_hash=chat.access_hash),
-        username=_read_username(chat),
+        username=names[0] if names else None,
+        names=names,
         title=chat.title,
         can_post=_can_post(chat),
         slow_mode=SHORTEST_SLOW_MODE if is_slow else None,
+        forbidden=_read_forbidden(chat),
+        member_count=chat.participants_count,
+        picture=_read_picture(chat.photo),
+    )
+
+
+def read_details(answer: TLObject) -> ChannelDetails:
+    """Of a messages.chatFull; administrators are not slowed down."""
+    full = answer.full_chat
+    chat = next((chat for chat in answer.chats if chat.id == full.id), None)
+    is_bound = isinstance(chat, Channel) and not _is_administrator(chat)
+    seconds = getattr(full, "slowmode_seconds", None)
+    return ChannelDetails(
+        member_count=getattr(full, "participants_count", None),
+        slow_mode=timedelta(seconds=seconds) if seconds and is_bound else None,
     )
 
 
@@ -114,11 +151,33 @@ def _can_post(chat: TLObject) -> bool:
     )
 
 
-def _read_username(chat: TLObject) -> str | None:
-    """The main username; a channel with collectible names has them in `usernames` instead."""
-    if chat.username:
-        return str(chat.username)
-    return next((str(name.username) for name in chat.usernames or () if name.active), None)
+def _read_names(chat: TLObject) -> tuple[str, ...]:
+    """The main username first; a channel with collectible names has them in `usernames` instead.
+
+    Names that no channel of ours could be given are left out: such a channel goes by its id.
+    """
+    main = [str(chat.username)] if chat.username else []
+    names = main + [str(name.username) for name in chat.usernames or () if name.active]
+    return tuple(dict.fromkeys(name for name in names if is_username(name)))
+
+
+def _read_forbidden(chat: TLObject) -> frozenset[PostKind]:
+    """What a member of a group may not post; administrators, and those of a channel, may post everything."""
+    if chat.broadcast or _is_administrator(chat):
+        return frozenset()
+    rights = (chat.banned_rights, chat.default_banned_rights)
+    return frozenset(
+        kind for name, kind in _RIGHTS.items() if any(given and getattr(given, name) for given in rights)
+    )
+
+
+def _read_picture(photo: TLObject) -> bytes | None:
+    """The thumbnail that comes with the description, as a whole JPEG; None without one that can be used."""
+    stripped = photo.stripped_thumb if isinstance(photo, ChatPhoto) else None
+    if not stripped or len(stripped) < 4 or stripped[0] != _STRIPPED:
+        return None
+    picture = bytes(stripped_photo_to_jpg(stripped))
+    return picture if len(picture) <= LARGEST_PICTURE else None
 
 
 def _peer_key(peer: TLObject) -> tuple[str, int]:

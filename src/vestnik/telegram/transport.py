@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from datetime import datetime, timedelta
 from typing import Final
 
+from telethon.tl.functions.channels import GetFullChannelRequest
 from telethon.tl.functions.contacts import ResolveUsernameRequest
 from telethon.tl.functions.messages import (
     GetDialogsRequest,
@@ -14,6 +15,7 @@ from telethon.tl.functions.messages import (
 from telethon.tl.functions.users import GetUsersRequest
 from telethon.tl.tlobject import TLObject, TLRequest
 from telethon.tl.types import (
+    InputChannel,
     InputPeerChannel,
     InputPeerEmpty,
     InputUserSelf,
@@ -29,6 +31,7 @@ from telethon.tl.types.messages import DialogsNotModified, DialogsSlice, Message
 from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
 from vestnik.domain.transport import (
+    ChannelDetails,
     Content,
     ErrorClass,
     Identity,
@@ -41,6 +44,7 @@ from vestnik.domain.transport import (
 from vestnik.telegram.channels import (
     list_new_dialogs,
     read_channel,
+    read_details,
     read_dialog_channels,
     read_next_offset,
 )
@@ -162,6 +166,10 @@ class TelethonTransport:
             "The username belongs to a person or a bot, not to a channel (NOT_A_CHANNEL).",
         )
 
+    async def read_details(self, peer: Peer) -> ChannelDetails:
+        """Members and slow mode, from channels.getFullChannel."""
+        return read_details(await self._link.call(GetFullChannelRequest(channel=_input_channel(peer))))
+
     async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
         """The id of the newest message of ours with this text since then, read from the channel's history.
 
@@ -231,6 +239,10 @@ class TelethonTransport:
 
 def _input_peer(peer: Peer) -> InputPeerChannel:
     return InputPeerChannel(peer.tg_id, peer.access_hash)
+
+
+def _input_channel(peer: Peer) -> InputChannel:
+    return InputChannel(peer.tg_id, peer.access_hash)
 
 
 def _make_post(peer: Peer, content: Content, random_id: int) -> TLRequest:

@@ -268,6 +268,7 @@ async def run_worker(
         options=LaneOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             retry_base=timedelta(seconds=settings.retry_base_seconds),
+            resolves_per_day=settings.resolves_per_day,
             zone=settings.zone,
         ),
         failpoints=failpoints,

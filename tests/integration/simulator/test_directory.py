@@ -7,7 +7,8 @@ from telethon import errors
 from telethon.tl import functions, types
 
 from tests.integration.simulator.conftest import ACCOUNT, peer_of, send_request
-from vestnik.simulator.channels import ChannelSpec, Right
+from vestnik.domain.errors import SimulatorError
+from vestnik.simulator.channels import ChannelSpec, Forbidden, Right
 from vestnik.simulator.floods import FloodLimit, FloodScope
 from vestnik.simulator.state import Simulator
 
@@ -186,3 +187,43 @@ async def test_logging_out_ends_the_session(server, connect):
     await client(functions.auth.LogOutRequest())
     with pytest.raises(errors.AuthKeyUnregisteredError):
         await client(functions.updates.GetStateRequest())
+
+
+async def test_what_a_group_does_not_take_and_its_picture_show_in_the_description(server, connect):
+    server.simulator.ensure_channels(
+        [
+            ChannelSpec(username="plain_group", group=True, forbidden=[Forbidden.PHOTOS], picture=True),
+            ChannelSpec(username="alpha_news", members=1234),
+        ],
+        ACCOUNT,
+    )
+    client = await connect()
+    chats = {chat.username: chat for chat in (await client(ask_dialogs())).chats}
+    group = chats["plain_group"]
+    assert (group.megagroup, group.slowmode_enabled) == (True, False)
+    assert group.default_banned_rights.send_photos
+    assert not group.default_banned_rights.send_videos
+    assert group.photo.stripped_thumb[0] == 1
+    assert isinstance(chats["alpha_news"].photo, types.ChatPhotoEmpty)
+    assert chats["alpha_news"].participants_count is None  # only the full description has it for certain
+    full = await client(functions.channels.GetFullChannelRequest(peer_of(server, "alpha_news")))
+    assert full.full_chat.participants_count == 1234
+
+
+async def test_a_channel_that_gets_other_names_is_found_by_them_alone(server, connect):
+    directory = server.simulator.channels
+    directory.rename(server.simulator.find_channel("alpha_news"), "gamma_news", ["gamma_extra"])
+    client = await connect()
+    for name in ("gamma_news", "GAMMA_extra"):
+        found = await client(functions.contacts.ResolveUsernameRequest(name))
+        assert [(item.username, item.active) for item in found.chats[0].usernames] == [
+            ("gamma_news", True),
+            ("gamma_extra", True),
+        ]
+    with pytest.raises(errors.UsernameNotOccupiedError):
+        await client(functions.contacts.ResolveUsernameRequest("alpha_news"))
+    with pytest.raises(SimulatorError, match="another channel's"):
+        directory.rename(server.simulator.find_channel("beta_news"), "gamma_extra")
+    directory.rename(server.simulator.find_channel("gamma_news"), None)
+    page = await client(ask_dialogs())
+    assert {chat.username for chat in page.chats} == {None, "beta_news"}

@@ -6,8 +6,9 @@ import pytest
 
 from tests.integration.telegram.conftest import ACCOUNT, TEXT
 from tests.support.dialogs import read_dialogs
-from vestnik.domain.transport import ErrorClass, TransportError
-from vestnik.simulator.channels import ChannelSpec, Right
+from vestnik.domain.rights import PostKind
+from vestnik.domain.transport import ChannelDetails, ErrorClass, TransportError
+from vestnik.simulator.channels import ChannelSpec, Forbidden, Right
 from vestnik.simulator.endpoint import derive_auth_key
 from vestnik.simulator.floods import FloodLimit, FloodScope
 from vestnik.telegram.channels import SHORTEST_SLOW_MODE
@@ -45,6 +46,22 @@ async def test_rights_and_slow_mode_are_shown(server, transport):
     }
     assert found["slow_group"].slow_mode == SHORTEST_SLOW_MODE
     assert found["writable"].slow_mode is None
+
+
+async def test_the_details_of_a_channel_are_asked_for_one_by_one(server, transport):
+    specs = [
+        ChannelSpec(username="large_channel", members=70_000, picture=True),
+        ChannelSpec(username="slow_group", slow_mode=60, forbidden=[Forbidden.VIDEOS]),
+    ]
+    server.simulator.ensure_channels(specs, ACCOUNT)
+    found = {known.username: known for known in await read_dialogs(transport)}
+    large, slow = found["large_channel"], found["slow_group"]
+    assert large.member_count is None
+    assert slow.forbidden == {PostKind.VIDEOS}
+    assert (large.picture or b"")[:2] == b"\xff\xd8"
+    assert await transport.read_details(large.peer) == ChannelDetails(member_count=70_000, slow_mode=None)
+    details = await transport.read_details(slow.peer)
+    assert details.slow_mode == timedelta(seconds=60)
 
 
 async def test_an_account_without_dialogs_has_no_channels(transport):

@@ -6,11 +6,14 @@ from tests.support.error_sentences import list_codes
 from vestnik.console.error_codes import ERROR_CODES, find_meaning
 from vestnik.console.labels import Labels
 from vestnik.console.languages import NAMES, load_language
-from vestnik.delivery.peers import NOT_AMONG_DIALOGS
+from vestnik.delivery.peers import LOOKUPS_HELD, LOOKUPS_USED_UP, NOT_AMONG_DIALOGS
+from vestnik.delivery.preflights import CAMPAIGN_GONE, CONTENT_ERROR
 from vestnik.domain.errors import MediaMissingError, MediaStoreError
+from vestnik.domain.preflights import CHANNEL_GONE, SAME_CONTENT
 from vestnik.telegram.error_names import NAME_CLASSES
 
-OWN = list_codes() | {NOT_AMONG_DIALOGS, MediaMissingError.code, MediaStoreError.code}
+OF_SURVEYS = {LOOKUPS_USED_UP, LOOKUPS_HELD, CHANNEL_GONE, SAME_CONTENT, CAMPAIGN_GONE, CONTENT_ERROR}
+OWN = list_codes() | {NOT_AMONG_DIALOGS, MediaMissingError.code, MediaStoreError.code} | OF_SURVEYS
 
 
 def test_the_codes_of_the_engine_are_found() -> None:

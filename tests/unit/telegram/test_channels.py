@@ -1,12 +1,16 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from telethon.tl import types
 from telethon.tl.types.messages import DialogsSlice
 
+from vestnik.content.images import read_image
+from vestnik.domain.rights import PostKind
 from vestnik.domain.transport import Peer
+from vestnik.simulator.pictures import SIDE, make_thumbnail
 from vestnik.telegram.channels import (
     SHORTEST_SLOW_MODE,
     list_new_dialogs,
@@ -23,11 +27,11 @@ def channel(channel_id: int = 1, *, broadcast: bool = True, **flags: Any) -> Any
         "access_hash": 100 + channel_id,
         "megagroup": not broadcast,
         "username": f"name{channel_id}",
+        "photo": types.ChatPhotoEmpty(),
     }
     return types.Channel(
         id=channel_id,
         title=f"Channel {channel_id}",
-        photo=types.ChatPhotoEmpty(),
         date=NOW,
         broadcast=broadcast,
         **(fields | flags),
@@ -223,3 +227,52 @@ def test_a_page_that_repeats_earlier_dialogs_brings_nothing_new():
     page = make_page(dialogs=[dialog(types.PeerChannel(1), 10), dialog(types.PeerUser(1), 11)])
     assert len(list_new_dialogs(page, seen)) == 2
     assert list_new_dialogs(page, seen) == []
+
+
+class TestRightsAndPicture:
+    """What a sync keeps beside the address."""
+
+    def test_what_a_member_may_not_post_is_told_and_administrators_may_post_all(self):
+        rules = banned(send_photos=True, send_polls=True)
+        member = read_channel(channel(broadcast=False, default_banned_rights=rules))
+        assert member is not None
+        assert member.forbidden == {PostKind.PHOTOS}
+        alone = read_channel(
+            channel(broadcast=False, banned_rights=banned(send_media=True), default_banned_rights=rules)
+        )
+        assert alone is not None
+        assert alone.forbidden == {PostKind.PHOTOS, PostKind.MEDIA}
+        boss = read_channel(channel(broadcast=False, admin_rights=OTHER_ADMIN, default_banned_rights=rules))
+        assert boss is not None
+        assert boss.forbidden == frozenset()
+
+    def test_all_names_of_a_channel_are_known_and_inactive_ones_are_none(self):
+        names = [
+            types.Username("first", active=True),
+            types.Username("old"),
+            types.Username("second", active=True),
+        ]
+        known = read_channel(channel(username=None, usernames=names))
+        assert known is not None
+        assert (known.username, known.names) == ("first", ("first", "second"))
+
+    def test_a_thumbnail_becomes_a_whole_jpeg(self):
+        photo = types.ChatPhoto(photo_id=1, dc_id=2, stripped_thumb=make_thumbnail(7))
+        known = read_channel(channel(photo=photo))
+        assert known is not None
+        assert known.picture is not None
+        image = read_image(BytesIO(known.picture))
+        assert image is not None
+        assert (image.mime_type, image.width, image.height) == ("image/jpeg", SIDE, SIDE)
+
+    @pytest.mark.parametrize("stripped", [None, b"", b"\x01", b"\x02" * 99, b"\x01" + b"x" * 2048])
+    def test_what_is_no_thumbnail_or_too_large_is_left_out(self, stripped):
+        known = read_channel(channel(photo=types.ChatPhoto(1, 2, stripped_thumb=stripped)))
+        assert known is not None
+        assert known.picture is None
+
+    @pytest.mark.parametrize("name", ["abc", "", "with-dash", "x" * 33])
+    def test_a_name_that_none_of_ours_could_have_is_none(self, name):
+        known = read_channel(channel(username=name))
+        assert known is not None
+        assert (known.username, known.names) == (None, ())

@@ -30,7 +30,9 @@ WITH lease AS (
 ), ended AS (
     UPDATE public.account_commands k
     SET status = 'FAILED', payload_ciphertext = NULL, finished_at = clock_timestamp(),
-        result = coalesce(k.result, '{}') || '{"error_code": "UNKNOWN_OUTCOME", "error_message": null}'
+        result = coalesce(k.result, '{}') || jsonb_build_object(
+            'error_code', CASE WHEN k.kind IN ('SYNC', 'PREFLIGHT') THEN 'INTERRUPTED' ELSE 'UNKNOWN_OUTCOME' END,
+            'error_message', NULL)
     FROM command c
     WHERE k.id = c.id
 )

@@ -1,7 +1,9 @@
 -- Turn the next part of a batch into jobs, in the batch's order.
 -- The caller holds the campaign's row lock. random_id is a hash of campaign and channel, so the same pair gets
 -- the same one again even from a restored backup. Channels already known to refuse this account are left out. An
--- entry that leads to the same Telegram channel as one before it ends at once, so that two posts cannot reach it.
+-- entry that leads to the same Telegram channel as one before it ends at once, so that two posts cannot reach it. Those
+-- that somebody chose to leave out, because a preflight said that they would fail, are there as cancelled: so they are
+-- seen and counted, retried by nobody and no failures.
 WITH audience AS MATERIALIZED (
     SELECT bc.channel_id, bc.position, p.tg_id,
            ch.is_active AND ch.deleted_at IS NULL AND coalesce(p.is_active, true) AS is_sendable
@@ -28,30 +30,37 @@ WITH audience AS MATERIALIZED (
         WHERE p.account_id = :account_id AND p.tg_id = r.tg_id
           AND (j.status IN ('QUEUED', 'SENDING', 'SENT') OR j.maybe_sent))
 ), entry AS (
-    SELECT a.channel_id, a.position, t.channel_id IS NOT NULL AS is_twin
-    FROM audience a LEFT JOIN twin t ON t.channel_id = a.channel_id
+    SELECT a.channel_id, a.position, t.channel_id IS NOT NULL AS is_twin, x.code AS failing
+    FROM audience a
+    LEFT JOIN twin t ON t.channel_id = a.channel_id
+    LEFT JOIN public.preflight_channels x
+        ON x.preflight_id = CAST(:preflight_id AS uuid) AND x.channel_id = a.channel_id AND x.verdict = 'FAILS'
     WHERE a.is_sendable
 ), inserted AS (
     INSERT INTO public.jobs
         (campaign_id, channel_id, account_id, random_id, status, error_code, error_message, failed_at)
     SELECT :campaign_id, e.channel_id, :account_id,
            ('x' || left(md5(CAST(:campaign_id AS uuid) || '/' || e.channel_id), 16))::bit(64)::bigint,
-           CASE WHEN e.is_twin THEN 'FAILED' ELSE 'QUEUED' END,
-           CASE WHEN e.is_twin THEN 'DUPLICATE_CHANNEL' END,
-           CASE WHEN e.is_twin THEN 'Another entry of this campaign is the same Telegram channel.' END,
-           CASE WHEN e.is_twin THEN clock_timestamp() END
+           CASE WHEN e.failing IS NOT NULL THEN 'CANCELLED' WHEN e.is_twin THEN 'FAILED' ELSE 'QUEUED' END,
+           CASE WHEN e.failing IS NOT NULL THEN 'SKIPPED_BY_PREFLIGHT' WHEN e.is_twin THEN 'DUPLICATE_CHANNEL' END,
+           CASE WHEN e.failing IS NOT NULL
+                THEN format('Left out at the start, because the preflight found %s.', e.failing)
+                WHEN e.is_twin THEN 'Another entry of this campaign is the same Telegram channel.' END,
+           CASE WHEN e.failing IS NULL AND e.is_twin THEN clock_timestamp() END
     FROM entry e
     ORDER BY e.position
     ON CONFLICT (campaign_id, channel_id) DO NOTHING
     RETURNING status
 ), added AS (
-    SELECT count(*)::int AS n, (count(*) FILTER (WHERE status = 'FAILED'))::int AS twins FROM inserted
+    SELECT count(*)::int AS n, (count(*) FILTER (WHERE status = 'FAILED'))::int AS twins,
+           (count(*) FILTER (WHERE status = 'CANCELLED'))::int AS skipped
+    FROM inserted
 ), counted AS (
-    INSERT INTO public.campaign_progress AS p (campaign_id, total, queued, failed, brake_failed, version)
-    SELECT :campaign_id, n, n - twins, twins, twins, 1 FROM added
+    INSERT INTO public.campaign_progress AS p (campaign_id, total, queued, failed, cancelled, brake_failed, version)
+    SELECT :campaign_id, n, n - twins - skipped, twins, skipped, twins, 1 FROM added
     ON CONFLICT (campaign_id) DO UPDATE
     SET total = p.total + excluded.total, queued = p.queued + excluded.queued, failed = p.failed + excluded.failed,
-        brake_failed = p.brake_failed + excluded.brake_failed, version = p.version + 1,
+        cancelled = p.cancelled + excluded.cancelled, brake_failed = p.brake_failed + excluded.brake_failed, version = p.version + 1,
         updated_at = clock_timestamp()
     RETURNING p.total
 )

@@ -28,6 +28,7 @@ WITH account AS MATERIALIZED (
     LEFT JOIN public.channels ch ON ch.id = k.channel_id
     LEFT JOIN public.channel_peers p ON p.account_id = k.account_id AND p.channel_id = k.channel_id
     WHERE k.account_id = :account_id AND k.status IN ('PENDING', 'STARTED')
+      AND k.kind NOT IN ('SYNC', 'PREFLIGHT')  -- those have a life of their own: settle_surveys
     FOR NO KEY UPDATE OF k SKIP LOCKED
 ), ending AS (
     SELECT id, 'FAILED' AS status, refusal AS error_code FROM open

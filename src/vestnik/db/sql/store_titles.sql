@@ -10,6 +10,6 @@ WITH due AS MATERIALIZED (
     FOR NO KEY UPDATE OF ch SKIP LOCKED
 )
 UPDATE public.channels ch
-SET title = d.title, updated_at = clock_timestamp()
+SET title = d.title, telegram_title = d.title, updated_at = clock_timestamp()
 FROM due d
 WHERE ch.id = d.id

@@ -91,7 +91,7 @@ def get_channels(call: Call) -> TLObject:
 
 
 def get_full_channel(call: Call) -> TLObject:
-    """The one place where Telegram says how many seconds the slow mode has."""
+    """The one place where Telegram says how many seconds the slow mode has, and for certain how many members."""
     account = call.account
     channel = find_peer_channel(call.simulator, account, call.request.channel)
     full = types.ChannelFull(
@@ -105,6 +105,7 @@ def get_full_channel(call: Call) -> TLObject:
         bot_info=[],
         pts=channel.pts,
         can_view_participants=channel.right_of(account.index) is Right.POST,
+        participants_count=channel.members,
         slowmode_seconds=channel.slow_mode or None,
     )
     return types.messages.ChatFull(full_chat=full, chats=[show_channel(account, channel)], users=[])

@@ -4,15 +4,27 @@ Times are plain integers, which Telethon writes as they are. `Message.views` nee
 """
 
 from datetime import datetime
+from typing import Final
 
 from telethon.tl import TLObject, types
 
 from vestnik.simulator.accounts import Account
-from vestnik.simulator.channels import CREATION_MESSAGE, Channel, Extras, Right
+from vestnik.simulator.channels import CREATION_MESSAGE, Channel, Extras, Forbidden, Right
 from vestnik.simulator.failures import RpcFailure
+from vestnik.simulator.pictures import make_thumbnail
 from vestnik.simulator.state import Simulator
 
 _NO_EXTRAS = Extras()
+_BANNED_RIGHTS: Final = {
+    Forbidden.PLAIN: "send_plain",
+    Forbidden.MEDIA: "send_media",
+    Forbidden.PHOTOS: "send_photos",
+    Forbidden.VIDEOS: "send_videos",
+    Forbidden.GIFS: "send_gifs",
+    Forbidden.AUDIOS: "send_audios",
+    Forbidden.VOICES: "send_voices",
+    Forbidden.DOCS: "send_docs",
+}
 
 
 def show_channel(account: Account, channel: Channel) -> TLObject:
@@ -30,19 +42,31 @@ def show_channel(account: Account, channel: Channel) -> TLObject:
         )
     may_post = right is Right.POST
     admin = types.ChatAdminRights(post_messages=True, edit_messages=True, delete_messages=True)
-    banned = types.ChatBannedRights(until_date=0, send_messages=not may_post)
+    forbidden = {_BANNED_RIGHTS[kind]: True for kind in channel.forbidden}
+    banned = types.ChatBannedRights(until_date=0, send_messages=not may_post, **forbidden)
+    names = [types.Username(name, active=True) for name in (channel.username, *channel.aliases) if name]
     return types.Channel(
         id=channel.channel_id,
         title=channel.title,
-        photo=types.ChatPhotoEmpty(),
+        photo=_show_picture(channel),
         date=channel.created_at,
         broadcast=not group,
         megagroup=group,
-        slowmode_enabled=group,
+        slowmode_enabled=channel.slow_mode > 0,
         access_hash=access_hash,
-        username=channel.username,
+        # Several names stand in `usernames`, and `username` is empty then.
+        username=None if channel.aliases else channel.username,
+        usernames=names if channel.aliases else None,
         admin_rights=admin if may_post and not group else None,
         default_banned_rights=banned if group else None,
+    )
+
+
+def _show_picture(channel: Channel) -> TLObject:
+    if not channel.has_picture:
+        return types.ChatPhotoEmpty()
+    return types.ChatPhoto(
+        photo_id=channel.channel_id, dc_id=2, stripped_thumb=make_thumbnail(channel.channel_id)
     )
 
 
