@@ -16,6 +16,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.system import open_database
+from vestnik.bootstrap import read_session_key
 from vestnik.db.engine import make_engine, open_session
 from vestnik.db.transitions import start_campaign
 from vestnik.domain.ids import CampaignId
@@ -106,6 +107,7 @@ async def measure(url: URL, options: argparse.Namespace) -> dict[str, object]:
                     url=url,
                     transports=transports,
                     settings=settings,
+                    read_session_key=read_session_key,
                     holder=f"benchmark {time.time_ns()}",
                     stop=stop,
                     on_ready=ready.set,

@@ -16,7 +16,8 @@ from benchmarks.system import System
 from vestnik.db.engine import make_engine, open_session
 from vestnik.domain.actors import Actor
 from vestnik.domain.ids import CampaignId
-from vestnik.services import accounts, campaigns
+from vestnik.services import campaigns
+from vestnik.services.account_edits import AccountChanges, change_account
 from vestnik.simulator.control import SimulatorControl
 from vestnik.simulator.posts import Post
 
@@ -45,7 +46,9 @@ class Rehearsal:
 
     async def set_account_rate(self, rate: float) -> None:
         """Messages per second of the account over all its campaigns."""
-        await self.commit(lambda session: accounts.change_rate(session, ACTOR, ACCOUNT, str(rate)))
+        await self.commit(
+            lambda session: change_account(session, ACTOR, ACCOUNT, AccountChanges(rate=str(rate)))
+        )
 
     async def create(self, channels: int, rate: float) -> CampaignId:
         """A draft that posts a text of its own to the first so many channels, which are the same for all."""

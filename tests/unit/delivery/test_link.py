@@ -77,8 +77,7 @@ async def test_a_connection_is_used_only_once_its_user_is_accepted() -> None:
     running = asyncio.create_task(link.run())
     async with asyncio.timeout(10):
         await asked.wait()
-        assert factory.made[0].is_connected
-        assert link.transport is None
+        assert [factory.made[0].is_connected, link.transport] == [True, None]
         answer.set()
         while link.transport is None:  # noqa: ASYNC110 - a link has no event for it
             await asyncio.sleep(0)
