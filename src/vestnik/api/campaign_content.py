@@ -1,16 +1,17 @@
 """What a campaign posts, and its correction while the campaign is paused."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from vestnik.api.schemas import ApiModel
-from vestnik.api.templates import Mode, Source
+from vestnik.api.templates import Mode, Position, Protected, Silent, Size, Source
 from vestnik.content import ParseMode, Variable
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.media import MediaType
+from vestnik.domain.posting import LATER_NAMES, PreviewPosition, PreviewSize
 from vestnik.domain.users import Role
 from vestnik.services import content_corrections
 from vestnik.web.database import patiently
@@ -22,11 +23,15 @@ router = APIRouter(prefix="/campaigns", tags=["campaigns"])
 
 
 class CorrectedContent(ApiModel):
-    """What is posted from now on."""
+    """What is posted from now on. What goes with the post beside `linkPreview` stays where it is left out."""
 
     content: Source
     parse_mode: Mode = None
     link_preview: bool = True
+    link_preview_position: Position | None = None
+    link_preview_size: Size = None
+    silent: Silent | None = None
+    protect_content: Protected | None = None
     media_id: Annotated[
         UUID | None,
         Field(
@@ -43,6 +48,10 @@ class CampaignContentModel(ApiModel):
     content: Annotated[str, Field(examples=["Good morning, {channel_title}!"])]
     parse_mode: ParseMode | None
     link_preview: bool
+    link_preview_position: PreviewPosition
+    link_preview_size: PreviewSize | None
+    silent: bool
+    protect_content: bool
     media_type: MediaType | None
     media_id: UUID | None
     media_url: Annotated[str | None, Field(description="Where the file is still to be fetched from.")]
@@ -82,6 +91,7 @@ async def correct_content(
                 body.content,
                 parse_mode=body.parse_mode,
                 link_preview=body.link_preview,
+                options=_list_options(body),
                 media_id=body.media_id if "media_id" in body.model_fields_set else content_corrections.KEPT,
                 expected_revision=expected,
             )
@@ -89,3 +99,9 @@ async def correct_content(
     )
     put_etag(response, view.revision)
     return CampaignContentModel.show(view)
+
+
+def _list_options(body: CorrectedContent) -> dict[str, Any]:
+    """Those that were given; null means something for the size alone."""
+    given = body.model_dump(include=set(LATER_NAMES), exclude_unset=True, by_alias=False)
+    return {name: value for name, value in given.items() if value is not None or name == "link_preview_size"}

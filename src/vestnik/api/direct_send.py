@@ -12,10 +12,11 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.api.schemas import ApiModel, Text
-from vestnik.api.templates import Mode, Source
+from vestnik.api.templates import Mode, Position, Protected, Silent, Size, Source
 from vestnik.domain.commands import CommandStatus
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
 from vestnik.domain.ids import CommandId
+from vestnik.domain.posting import OPTION_NAMES, PreviewPosition
 from vestnik.domain.users import Role
 from vestnik.services import direct_send
 from vestnik.services.direct_send import MOST_CHANNELS, NewSend, SendResult
@@ -51,6 +52,10 @@ class NewDirectSend(ApiModel):
     template_id: UUID | None = None
     parse_mode: Mode = None
     link_preview: bool = True
+    link_preview_position: Position = PreviewPosition.BELOW
+    link_preview_size: Size = None
+    silent: Silent = False
+    protect_content: Protected = False
     mode: Annotated[
         Text,
         Field(max_length=20, description="TEST rehearses: nothing leaves for Telegram. LIVE posts."),
@@ -115,7 +120,7 @@ async def send_now(
         text=body.text,
         template_id=body.template_id,
         parse_mode=body.parse_mode,
-        link_preview=body.link_preview,
+        **{name: getattr(body, name) for name in OPTION_NAMES},
         mode=body.mode,
         account=None if body.account_id is None else str(body.account_id),
         idempotency_key=act.key,

@@ -14,6 +14,7 @@ from vestnik.api.schemas import ApiModel, Limit, Name, Page, Text, make_page
 from vestnik.content import MAX_SOURCE_LENGTH, EntityType, ParseMode, Variable, entity_to_json
 from vestnik.domain.ids import TemplateId
 from vestnik.domain.media import LONGEST_URL, MediaType
+from vestnik.domain.posting import PreviewPosition, PreviewSize
 from vestnik.domain.users import Role
 from vestnik.services import previews, templates
 from vestnik.services.templates import TemplateChanges, TemplateDraft
@@ -62,6 +63,22 @@ StoredFile = Annotated[
 ]
 
 
+Position = Annotated[
+    Annotated[Text, Field(max_length=20)],
+    Field(description="Where the link's preview stands: above or below the text.", examples=["below"]),
+]
+Size = Annotated[
+    Annotated[Text, Field(max_length=20)] | None,
+    Field(
+        description="large or small for the picture of the link's preview, where the text has an address that "
+        "begins with http:// or https://; null leaves it to Telegram.",
+        examples=["large"],
+    ),
+]
+Silent = Annotated[bool, Field(description="Readers are notified without a sound.")]
+Protected = Annotated[bool, Field(description="Readers cannot forward, save or copy the post.")]
+
+
 class NewTemplate(ApiModel):
     """A template to make. With media the text is a caption of 1,024 UTF-16 units instead of 4,096."""
 
@@ -69,6 +86,10 @@ class NewTemplate(ApiModel):
     content: Source
     parse_mode: Mode = None
     link_preview: bool = True
+    link_preview_position: Position = PreviewPosition.BELOW
+    link_preview_size: Size = None
+    silent: Silent = False
+    protect_content: Protected = False
     media_type: Kind = None
     media_url: Address = None
     media_id: StoredFile = None
@@ -81,6 +102,10 @@ class TemplateEdit(ApiModel):
     content: Source = Field(default_factory=str)
     parse_mode: Mode = None
     link_preview: bool = Field(default_factory=bool)
+    link_preview_position: Position = Field(default_factory=str)
+    link_preview_size: Size = None
+    silent: Silent = Field(default_factory=bool)
+    protect_content: Protected = Field(default_factory=bool)
     media_type: Kind = None
     media_url: Address = None
     media_id: StoredFile = None
@@ -143,6 +168,10 @@ class ListedTemplate(ApiModel):
     content: Annotated[str, Field(examples=[EXAMPLE])]
     parse_mode: ParseMode | None
     link_preview: bool
+    link_preview_position: PreviewPosition
+    link_preview_size: PreviewSize | None
+    silent: bool
+    protect_content: bool
     media_type: MediaType | None
     media_url: str | None
     media_id: UUID | None

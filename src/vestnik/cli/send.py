@@ -37,8 +37,24 @@ def send_posts(
         ),
     ] = None,
     link_preview: Annotated[
-        bool, typer.Option("--link-preview/--no-link-preview", help="Show the text's first link below it.")
+        bool, typer.Option("--link-preview/--no-link-preview", help="Show a preview of the first link.")
     ] = True,
+    link_preview_position: Annotated[
+        str,
+        typer.Option(
+            "--link-preview-position", metavar="above|below", help="Where that page's preview stands."
+        ),
+    ] = "below",
+    link_preview_size: Annotated[
+        str | None,
+        typer.Option(
+            "--link-preview-size", metavar="large|small", help="Of its picture; Telegram chooses without."
+        ),
+    ] = None,
+    silent: Annotated[bool, typer.Option("--silent", help="Notify readers without a sound.")] = False,
+    protect_content: Annotated[
+        bool, typer.Option("--protect-content", help="Readers cannot forward, save or copy the post.")
+    ] = False,
     template: Annotated[
         str | None, typer.Option("--template", metavar="TEMPLATE", help="Its name or id, instead of a text.")
     ] = None,
@@ -82,6 +98,10 @@ def send_posts(
             template=template,
             parse_mode=parse_mode,
             link_preview=link_preview,
+            link_preview_position=link_preview_position,
+            link_preview_size=link_preview_size,
+            silent=silent,
+            protect_content=protect_content,
             zone=settings.zone,
             mode=mode,
             account=account,

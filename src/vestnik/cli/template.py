@@ -44,8 +44,24 @@ def create_template(
         typer.Option("--parse-mode", metavar="HTML|MARKDOWN", help="How it is written; plain text without."),
     ] = None,
     link_preview: Annotated[
-        bool, typer.Option("--link-preview/--no-link-preview", help="Show the first link's page below it.")
+        bool, typer.Option("--link-preview/--no-link-preview", help="Show a preview of the first link.")
     ] = True,
+    link_preview_position: Annotated[
+        str,
+        typer.Option(
+            "--link-preview-position", metavar="above|below", help="Where that page's preview stands."
+        ),
+    ] = "below",
+    link_preview_size: Annotated[
+        str | None,
+        typer.Option(
+            "--link-preview-size", metavar="large|small", help="Of its picture; Telegram chooses without."
+        ),
+    ] = None,
+    silent: Annotated[bool, typer.Option("--silent", help="Notify readers without a sound.")] = False,
+    protect_content: Annotated[
+        bool, typer.Option("--protect-content", help="Readers cannot forward, save or copy the post.")
+    ] = False,
     media: Annotated[
         Path | None, typer.Option("--media", metavar="FILE", help="A file to post; the text is its caption.")
     ] = None,
@@ -69,6 +85,10 @@ def create_template(
             content=content,
             parse_mode=parse_mode,
             link_preview=link_preview,
+            link_preview_position=link_preview_position,
+            link_preview_size=link_preview_size,
+            silent=silent,
+            protect_content=protect_content,
             media_id=None if stored is None else stored.id,
         )
         return await save_template(session, actor, draft, field="text")

@@ -1,6 +1,5 @@
 """A post as Telegram would show it, beside the field where it is written."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.console.marking import mark
 from vestnik.console.visitors import Visitor
-from vestnik.content import EntityType, Variable, count_units
+from vestnik.content import Variable
 from vestnik.domain.channels import parse_channel_name
 from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.posting import USUAL, PostOptions, pick_options
 from vestnik.services.channel_views import ChannelQuery, ChannelView, list_channels
 from vestnik.services.previews import SAMPLE_USERNAME, Preview, preview_draft
 from vestnik.services.templates import TemplateDraft, find_limit
@@ -23,7 +23,6 @@ from vestnik.web.state import read_state
 
 LONGEST_CHANNEL: Final = 200
 MOST_SUGGESTIONS: Final = 10
-_LINK: Final = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 _SAMPLE_TITLE: Final = mark("Channel title")
 
 VARIABLE_TEXTS: Final = {
@@ -51,6 +50,7 @@ class ShownPost:
     picture: UUID | None
     link: str | None
     """The address of which Telegram would show a preview."""
+    how: PostOptions
     at: datetime
 
     @property
@@ -90,7 +90,8 @@ async def show_post(visitor: Visitor, draft: TemplateDraft, *, channel: str = ""
         channel=name_channel(found[0]) if found else visitor.language.gettext(_SAMPLE_TITLE),
         is_channel_missing=bool(wanted) and not found,
         picture=draft.media_id,
-        link=_find_link(shown) if shown is not None and draft.link_preview and not has_media else None,
+        link=shown.link if shown is not None else None,
+        how=_pick_how(draft),
         at=at,
     )
 
@@ -136,14 +137,9 @@ async def _find_channel(session: AsyncSession, wanted: str) -> Sequence[ChannelV
     return (exact or found)[:1]
 
 
-def _find_link(preview: Preview) -> str | None:
-    """The first address in the text or behind it."""
-    links = [
-        (entity.offset, entity.url)
-        for entity in preview.entities
-        if entity.type is EntityType.TEXT_LINK and entity.url and _LINK.match(entity.url)
-    ]
-    written = _LINK.search(preview.text)
-    if written is not None:
-        links.append((count_units(preview.text[: written.start()]), written[0]))
-    return min(links)[1] if links else None
+def _pick_how(draft: TemplateDraft) -> PostOptions:
+    """The usual where what was sent cannot be read, which is said beside its field."""
+    try:
+        return pick_options(draft)
+    except InvalidInputError:
+        return USUAL

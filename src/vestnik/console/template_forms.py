@@ -1,6 +1,7 @@
 """What the editor of templates sends, and the picture that goes with it."""
 
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -11,6 +12,7 @@ from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import MediaId
 from vestnik.domain.media import LARGEST_PHOTO, MediaType
+from vestnik.domain.posting import PreviewPosition, pick_options, write_options
 from vestnik.domain.users import Role
 from vestnik.services.accounts import parse_id
 from vestnik.services.media import (
@@ -34,7 +36,7 @@ def start_form(view: TemplateView) -> Form:
         name=view.name,
         content=view.content,
         parse_mode=view.parse_mode or "",
-        link_preview=view.link_preview,
+        **write_options(pick_options(view)),
         media_id=view.media_id,
         media_type=view.media_type,
         media_url=view.media_url,
@@ -49,11 +51,22 @@ def read_draft(form: Form) -> TemplateDraft:
         name=form.text("name"),
         content=form.text("content"),
         parse_mode=form.optional("parse_mode"),
-        link_preview=form.flag("link_preview"),
+        **read_post_options(form),
         media_type=(form.optional("media_type") or MediaType.PHOTO.value) if address else None,
         media_url=address,
         media_id=_read_media_id(form),
     )
+
+
+def read_post_options(form: Form) -> dict[str, Any]:
+    """How a form says that its post is announced and shown; the services check it."""
+    return {
+        "link_preview": form.flag("link_preview"),
+        "link_preview_position": form.optional("link_preview_position") or PreviewPosition.BELOW.value,
+        "link_preview_size": form.optional("link_preview_size"),
+        "silent": form.flag("silent"),
+        "protect_content": form.flag("protect_content"),
+    }
 
 
 def read_changes(draft: TemplateDraft) -> TemplateChanges:
@@ -63,6 +76,10 @@ def read_changes(draft: TemplateDraft) -> TemplateChanges:
         content=draft.content,
         parse_mode=draft.parse_mode,
         link_preview=draft.link_preview,
+        link_preview_position=draft.link_preview_position,
+        link_preview_size=draft.link_preview_size,
+        silent=draft.silent,
+        protect_content=draft.protect_content,
         media_type=draft.media_type,
         media_url=draft.media_url,
         media_id=draft.media_id,

@@ -22,6 +22,7 @@ from vestnik.content.frozen import (
     read_content,
 )
 from vestnik.content.limits import CAPTION, MAX_ENTITIES, TEXT, Limit, check_length, count_units
+from vestnik.content.links import find_first_link
 from vestnik.content.markdown import parse_markdown
 from vestnik.content.modes import ParseMode, compile_template, parse_plain, read_parse_mode
 from vestnik.content.normalising import normalise
@@ -60,6 +61,7 @@ __all__ = [
     "content_to_json",
     "count_units",
     "entity_to_json",
+    "find_first_link",
     "formatted_from_json",
     "formatted_to_json",
     "frozen_from_json",

@@ -1,6 +1,6 @@
 """Content that nothing changes any more: what a campaign keeps of its template, and what a direct send posts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from vestnik.content.variables import Values, escape_braces
 from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.ids import MediaId
 from vestnik.domain.media import MediaFile, MediaReference, MediaType, check_media
+from vestnik.domain.posting import LATER_NAMES, USUAL, PostOptions, read_options, write_options
 from vestnik.domain.transport import Content
 
 
@@ -29,7 +30,7 @@ class FrozenContent:
     template: Template
     source: str = field(repr=False)
     parse_mode: ParseMode | None
-    link_preview: bool
+    options: PostOptions = USUAL
     files: tuple[MediaFile, ...] = ()
     address: MediaReference | None = None
     """A file that is still to be fetched from its address, and is one of `files` then."""
@@ -52,14 +53,14 @@ class FrozenContent:
         assert self.address is None, "nothing is posted before the file is here"
         formatted = render(self.template, values)
         check_length(formatted, self.limit)
-        return make_content(formatted, link_preview=self.link_preview, files=self.files)
+        return make_content(formatted, options=self.options, files=self.files)
 
 
 def read_content(
     source: str,
     parse_mode: ParseMode | None,
     *,
-    link_preview: bool,
+    options: PostOptions = USUAL,
     limit: Limit = TEXT,
     files: tuple[MediaFile, ...] = (),
     address: MediaReference | None = None,
@@ -75,17 +76,17 @@ def read_content(
         template=template,
         source=unify_line_ends(source),
         parse_mode=parse_mode,
-        link_preview=link_preview,
+        options=options,
         files=files,
         address=address,
     )
 
 
 def make_content(
-    formatted: FormattedText, *, link_preview: bool, files: tuple[MediaFile, ...] = ()
+    formatted: FormattedText, *, options: PostOptions = USUAL, files: tuple[MediaFile, ...] = ()
 ) -> Content:
     """The formatted text as it is handed to Telegram."""
-    return Content(text=formatted.text, entities=formatted.entities, link_preview=link_preview, files=files)
+    return Content(text=formatted.text, entities=formatted.entities, options=options, files=files)
 
 
 def frozen_to_json(frozen: FrozenContent) -> dict[str, Any]:
@@ -95,8 +96,8 @@ def frozen_to_json(frozen: FrozenContent) -> dict[str, Any]:
             "template": template_to_json(frozen.template),
             "source": frozen.source,
             "parse_mode": frozen.parse_mode,
-            "link_preview": frozen.link_preview,
         }
+        | _write_options(frozen.options)
         | _write_files(frozen.files)
         | _write_address(frozen.address)
     )
@@ -107,13 +108,13 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
 
     Campaigns that were started before there was formatting keep `{"text", "link_preview"}`.
     """
-    link_preview = data.get("link_preview") is not False
+    options = _read_options(data)
     if "template" not in data and isinstance(text := data.get("text"), str):
         return FrozenContent(
             template=Template(parts=(text,)),
             source=escape_braces(text),
             parse_mode=None,
-            link_preview=link_preview,
+            options=options,
         )
     source = data.get("source")
     if not isinstance(source, str):
@@ -124,7 +125,7 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
         template=template_from_json(data.get("template")),
         source=source,
         parse_mode=read_parse_mode(data.get("parse_mode")),
-        link_preview=link_preview,
+        options=options,
         files=_read_files(data),
         address=_read_address(data),
     )
@@ -133,23 +134,42 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
 def content_to_json(content: Content) -> dict[str, Any]:
     """A rendered post for storing; `content_from_json` gives the same back."""
     formatted = FormattedText(text=content.text, entities=content.entities)
-    return {
-        "formatted": formatted_to_json(formatted),
-        "link_preview": content.link_preview,
-    } | _write_files(content.files)
+    return (
+        {"formatted": formatted_to_json(formatted)}
+        | _write_options(content.options)
+        | _write_files(content.files)
+    )
 
 
 def content_from_json(data: dict[str, Any]) -> Content:
     """Raises InvalidInputError for anything that cannot be read; plain texts of before are `{"text", …}`."""
-    link_preview = data.get("link_preview") is not False
+    options = _read_options(data)
     if "formatted" not in data and isinstance(text := data.get("text"), str):
-        return Content(text=text, link_preview=link_preview)
+        return Content(text=text, options=options)
     formatted = formatted_from_json(data.get("formatted"))
-    return make_content(formatted, link_preview=link_preview, files=_read_files(data))
+    return make_content(formatted, options=options, files=_read_files(data))
 
 
 FILES: Final = "files"
 """Under this name stored content holds its files, each with its `id`."""
+
+
+def _write_options(options: PostOptions) -> dict[str, Any]:
+    """`options` only where they are not the usual ones, so that most content is stored as it always was."""
+    written = write_options(options)
+    later = {name: written[name] for name in LATER_NAMES}
+    usual = replace(options, link_preview=True) == USUAL
+    return {"link_preview": options.link_preview} | ({} if usual else {"options": later})
+
+
+def _read_options(data: dict[str, Any]) -> PostOptions:
+    later = data.get("options") or {}
+    if not isinstance(later, dict):
+        raise InvalidInputError(
+            "the stored content holds options that cannot be read; correct it with a new text",
+            field="content",
+        )
+    return read_options(later, PostOptions(link_preview=data.get("link_preview") is not False))
 
 
 def _write_files(files: tuple[MediaFile, ...]) -> dict[str, Any]:

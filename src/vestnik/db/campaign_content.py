@@ -19,6 +19,7 @@ from vestnik.db.models import Campaign, Template
 from vestnik.domain.actors import Actor
 from vestnik.domain.ids import CampaignId, MediaId
 from vestnik.domain.media import MediaFile, check_media
+from vestnik.domain.posting import pick_options
 
 
 async def freeze_content(session: AsyncSession, template: Template) -> dict[str, Any]:
@@ -34,7 +35,7 @@ async def read_template(session: AsyncSession, template: Template, *, field: str
     return read_content(
         template.content,
         read_parse_mode(template.parse_mode),
-        link_preview=template.link_preview,
+        options=pick_options(template),
         files=await _list_files(session, template),
         address=None if template.media_url is None else check_media(template.media_type, template.media_url),
         field=field,

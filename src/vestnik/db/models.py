@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vestnik.domain.media import MediaType
+from vestnik.domain.posting import PreviewPosition, PreviewSize
 from vestnik.domain.states import (
     AccountKind,
     AccountState,
@@ -431,6 +432,8 @@ class Template(Base):
         CheckConstraint("parse_mode IN ('HTML', 'MARKDOWN')", name="parse_mode"),
         CheckConstraint("(media_type IS NULL) = (media_url IS NULL AND media_id IS NULL)", name="media"),
         CheckConstraint("media_url IS NULL OR media_id IS NULL", name="media_source"),
+        CheckConstraint(_one_of("link_preview_position", PreviewPosition), name="link_preview_position"),
+        CheckConstraint(_one_of("link_preview_size", PreviewSize), name="link_preview_size"),
         Index("templates_media_id_idx", "media_id", postgresql_where=text("media_id IS NOT NULL")),
     )
 
@@ -440,6 +443,11 @@ class Template(Base):
     parse_mode: Mapped[str | None]
     """None: plain text, posted as it is."""
     link_preview: Mapped[bool] = mapped_column(server_default=text("true"))
+    link_preview_position: Mapped[str] = mapped_column(server_default=PreviewPosition.BELOW.value)
+    link_preview_size: Mapped[str | None]
+    """None: Telegram chooses."""
+    silent: Mapped[bool] = mapped_column(server_default=text("false"))
+    protect_content: Mapped[bool] = mapped_column(server_default=text("false"))
     media_type: Mapped[str | None]
     media_url: Mapped[str | None]
     media_id: Mapped[UUID | None] = mapped_column(ForeignKey("media.id", ondelete="RESTRICT"))

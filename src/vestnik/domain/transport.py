@@ -11,6 +11,7 @@ from vestnik.domain.errors import VestnikError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
+from vestnik.domain.posting import USUAL, PostOptions
 from vestnik.domain.states import AccountKind
 
 
@@ -128,7 +129,7 @@ class Content:
 
     text: str
     entities: tuple[MessageEntity, ...] = ()
-    link_preview: bool = True
+    options: PostOptions = USUAL
     files: tuple[MediaFile, ...] = ()
     uploaded: tuple[UploadedMedia, ...] = ()
 

@@ -1,7 +1,9 @@
 """What a campaign posts, and its correction while the campaign is paused."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +27,14 @@ from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import CampaignId, MediaId
 from vestnik.domain.media import MediaFile, MediaReference, MediaType
+from vestnik.domain.posting import (
+    USUAL,
+    PostOptions,
+    PreviewPosition,
+    PreviewSize,
+    read_options,
+    write_options,
+)
 from vestnik.domain.states import CampaignStatus
 
 
@@ -45,6 +55,10 @@ class CampaignContentView:
     content: str
     parse_mode: ParseMode | None
     link_preview: bool
+    link_preview_position: PreviewPosition
+    link_preview_size: PreviewSize | None
+    silent: bool
+    protect_content: bool
     media_type: MediaType | None
     media_id: UUID | None
     media_url: str | None
@@ -74,10 +88,13 @@ async def correct_content(
     *,
     parse_mode: str | None = None,
     link_preview: bool = True,
+    options: Mapping[str, Any] = MappingProxyType({}),
     media_id: UUID | Kept | None = KEPT,
     expected_revision: int | None = None,
 ) -> CampaignContentView:
     """Replace what a paused campaign posts; channels that have the old post keep it. None takes its file away.
+
+    `options` are those of PostOptions that change beside `link_preview`, by name; the others stay.
 
     Raises NotFoundError, StaleRevisionError, MarkupError, InvalidInputError; ConflictError unless the campaign has
     started and is PAUSED.
@@ -100,7 +117,8 @@ async def correct_content(
             f"campaign '{campaign.name}' has not started; change its template instead", field="status"
         )
     files, address = await _choose_files(session, campaign.content, media_id)
-    corrected = read_content(content, mode, link_preview=link_preview, files=files, address=address)
+    chosen = read_options({**options, "link_preview": link_preview}, _read_stored_options(campaign.content))
+    corrected = read_content(content, mode, options=chosen, files=files, address=address)
     before = _describe_stored(campaign.content)
     await rows.store_content(session, campaign, corrected)
     await record_audit(
@@ -144,6 +162,13 @@ def _read_stored_files(
     return frozen.files, frozen.address
 
 
+def _read_stored_options(stored: dict[str, Any]) -> PostOptions:
+    try:
+        return frozen_from_json(stored).options
+    except InvalidInputError:
+        return USUAL
+
+
 def _unknown(campaign_id: CampaignId) -> NotFoundError:
     return NotFoundError(f"there is no campaign {campaign_id}", field="campaign")
 
@@ -160,7 +185,7 @@ def _describe(content: FrozenContent) -> dict[str, Any]:
     return {
         "content": content.source,
         "parse_mode": content.parse_mode,
-        "link_preview": content.link_preview,
+        **write_options(content.options),
         "media": [{"id": str(file.media_id), "name": file.name} for file in content.files],
         "media_url": None if content.address is None else content.address.url,
     }
@@ -172,7 +197,7 @@ def _view(campaign: Campaign, content: FrozenContent) -> CampaignContentView:
         id=campaign.id,
         content=content.source,
         parse_mode=content.parse_mode,
-        link_preview=content.link_preview,
+        **asdict(content.options),
         media_type=getattr(file or content.address, "kind", None),
         media_id=None if file is None else file.media_id,
         media_url=None if content.address is None else content.address.url,

@@ -32,6 +32,7 @@ from vestnik.domain.errors import (
     NoWorkerError,
 )
 from vestnik.domain.ids import AccountId, ChannelId, CommandId
+from vestnik.domain.posting import PreviewPosition, pick_options
 from vestnik.domain.states import AccountState, Mode
 from vestnik.domain.transport import Content
 from vestnik.services.accounts import choose_account, parse_id
@@ -61,6 +62,10 @@ class NewSend:
     template_id: UUID | None = None
     parse_mode: str | None = None
     link_preview: bool = True
+    link_preview_position: str = PreviewPosition.BELOW.value
+    link_preview_size: str | None = None
+    silent: bool = False
+    protect_content: bool = False
     mode: str = Mode.TEST.value
     account: str | None = None
     expires_in: timedelta = EXPIRES_AFTER
@@ -120,7 +125,7 @@ async def request_send(
         template=new.template,
         template_id=new.template_id,
         parse_mode=new.parse_mode,
-        link_preview=new.link_preview,
+        options=pick_options(new),
     )
     digest = _digest_request(references, body, mode, account_id)
     if key is not None:

@@ -20,6 +20,7 @@ from vestnik.content import (
     check_template,
     compile_template,
     count_units,
+    find_first_link,
     read_parse_mode,
     render,
     render_preview_html,
@@ -29,6 +30,7 @@ from vestnik.db.templates import get_template
 from vestnik.domain.errors import InvalidInputError, NotFoundError
 from vestnik.domain.ids import TemplateId
 from vestnik.domain.media import MediaReference, check_media
+from vestnik.domain.posting import PostOptions, pick_options
 from vestnik.services.send_contents import make_values
 from vestnik.services.templates import TemplateDraft, find_kind, find_limit
 
@@ -47,6 +49,8 @@ class Preview:
     limit: int
     overflow: int
     variables: tuple[Variable, ...]
+    link: str | None
+    """The address of which Telegram would show a preview, if it finds the page."""
     warnings: tuple[str, ...]
     """What would keep the text from being saved or posted, or from looking like this."""
 
@@ -67,11 +71,14 @@ async def preview_draft(
     values = await _choose_values(session, at, channel_id, title, username)
     mode = read_parse_mode(draft.parse_mode, field="parse_mode")
     media = check_media(draft.media_type, draft.media_url, draft.media_id)
+    options = pick_options(draft)
     template = compile_template(draft.content, mode)
     limit = find_limit(media)
     formatted = render(template, values)
     warnings = _list_warnings(template, formatted, limit)
-    if media is not None:
+    if media is None:
+        warnings += _list_option_warnings(options, formatted)
+    else:
         warnings += await _list_media_warnings(session, media)
     length = count_units(formatted.text)
     return Preview(
@@ -82,6 +89,9 @@ async def preview_draft(
         limit=limit.units,
         overflow=max(length - limit.units, 0),
         variables=tuple(sorted(template.variables)),
+        link=find_first_link(formatted.text, formatted.entities)
+        if options.link_preview and media is None
+        else None,
         warnings=tuple(warnings),
     )
 
@@ -126,6 +136,14 @@ async def _list_media_warnings(session: AsyncSession, media: MediaReference) -> 
     if media.url is not None:
         return ["the file is fetched when a campaign begins to post; what is wrong with it shows then"]
     return []
+
+
+def _list_option_warnings(options: PostOptions, formatted: FormattedText) -> list[str]:
+    if not options.link_preview or options.link_preview_size is None:
+        return []
+    if find_first_link(formatted.text, formatted.entities) is not None:
+        return []
+    return ["the size of the link's preview needs an address that begins with https:// in the text"]
 
 
 def _list_warnings(template: Template, formatted: FormattedText, limit: Limit) -> list[str]:

@@ -29,6 +29,7 @@ from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundErro
 from vestnik.domain.ids import TemplateId
 from vestnik.domain.media import MediaReference, MediaType, check_media
 from vestnik.domain.names import check_name, choose_free_name, name_stem
+from vestnik.domain.posting import PreviewPosition, PreviewSize, pick_options, write_options
 from vestnik.services.accounts import parse_id, quote_names
 
 _SUGGESTIONS: Final = 5
@@ -42,6 +43,10 @@ class TemplateDraft:
     content: str
     parse_mode: str | None = None
     link_preview: bool = True
+    link_preview_position: str = PreviewPosition.BELOW.value
+    link_preview_size: str | None = None
+    silent: bool = False
+    protect_content: bool = False
     media_type: str | None = None
     media_url: str | None = None
     media_id: UUID | None = None
@@ -55,6 +60,10 @@ class TemplateChanges(TypedDict, total=False):
     content: str
     parse_mode: str | None
     link_preview: bool
+    link_preview_position: str
+    link_preview_size: str | None
+    silent: bool
+    protect_content: bool
     media_type: str | None
     media_url: str | None
     media_id: UUID | None
@@ -69,6 +78,10 @@ class ListedTemplate:
     content: str
     parse_mode: ParseMode | None
     link_preview: bool
+    link_preview_position: PreviewPosition
+    link_preview_size: PreviewSize | None
+    silent: bool
+    protect_content: bool
     media_type: MediaType | None
     media_url: str | None
     media_id: UUID | None
@@ -136,13 +149,18 @@ async def _check_draft(
     mode = read_parse_mode(draft.parse_mode, field="parse_mode")
     name = check_name(draft.name)
     limit = find_limit(media)
-    content = read_content(draft.content, mode, link_preview=draft.link_preview, limit=limit, field=field)
-    return asdict(draft) | {
-        "name": name,
-        "content": content.source,
-        "parse_mode": mode,
-        "media_type": kind,
-    }
+    options = pick_options(draft)
+    content = read_content(draft.content, mode, options=options, limit=limit, field=field)
+    return (
+        asdict(draft)
+        | write_options(options)
+        | {
+            "name": name,
+            "content": content.source,
+            "parse_mode": mode,
+            "media_type": kind,
+        }
+    )
 
 
 async def find_kind(session: AsyncSession, media: MediaReference) -> MediaType:
@@ -333,8 +351,10 @@ def measure_listed(listed: ListedTemplate) -> TemplateView:
 
 def _list_fields(template: Template) -> dict[str, Any]:
     fields = {name: getattr(template, name) for name in ListedTemplate.__dataclass_fields__}
-    kind = template.media_type
+    kind, size = template.media_type, template.link_preview_size
     return fields | {
         "parse_mode": read_parse_mode(template.parse_mode),
+        "link_preview_position": PreviewPosition(template.link_preview_position),
+        "link_preview_size": None if size is None else PreviewSize(size),
         "media_type": None if kind is None else MediaType(kind),
     }

@@ -6,12 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from vestnik.domain.errors import SimulatorError
 from vestnik.simulator.accounts import Account, derive_user_id
 from vestnik.simulator.attempts import Attempt, AttemptLog, Client
-from vestnik.simulator.channels import Channel, ChannelDirectory, ChannelSpec, Right
+from vestnik.simulator.channels import USUAL, Channel, ChannelDirectory, ChannelSpec, How, Right
 from vestnik.simulator.endpoint import AUTH_KEY_BYTES
 from vestnik.simulator.failures import RpcFailure
 from vestnik.simulator.faults import Fault, FaultPlan
@@ -230,7 +230,7 @@ class Simulator:
             arrived_at=posts.walls[position],
             arrived_monotonic=posts.monotonics[position],
             entities=[entity.to_dict() for entity in (extras and extras.entities) or ()],
-            link_preview=not (extras and extras.no_webpage),
+            **_describe_how(extras.how if extras else USUAL),
             media=extras.media.to_dict() if extras and extras.media else None,
         )
 
@@ -258,3 +258,18 @@ class Simulator:
         for channel in self.channels:
             channel.empty()
         self.channels.version += 1
+
+
+def _describe_how(how: How) -> dict[str, Any]:
+    page = how.webpage
+    size = None
+    if page is not None:
+        size = "large" if page.force_large_media else "small" if page.force_small_media else None
+    return {
+        "link_preview": not how.no_webpage,
+        "link_preview_above": how.invert_media,
+        "link_preview_size": size,
+        "link_preview_url": None if page is None else page.url,
+        "silent": how.silent,
+        "protected": how.noforwards,
+    }

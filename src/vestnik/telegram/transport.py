@@ -8,8 +8,6 @@ from telethon.tl.functions.contacts import ResolveUsernameRequest
 from telethon.tl.functions.messages import (
     GetDialogsRequest,
     GetHistoryRequest,
-    SendMediaRequest,
-    SendMessageRequest,
 )
 from telethon.tl.functions.users import GetUsersRequest
 from telethon.tl.tlobject import TLObject, TLRequest
@@ -44,9 +42,9 @@ from vestnik.telegram.channels import (
     read_dialog_channels,
     read_next_offset,
 )
-from vestnik.telegram.entities import make_entities
 from vestnik.telegram.link import ClientDescription, Link
-from vestnik.telegram.media import find_media_id, has_media_of, make_input_media, upload_media
+from vestnik.telegram.media import find_media_id, has_media_of, upload_media
+from vestnik.telegram.posts import make_post
 from vestnik.telegram.sessions import ParsedSession
 
 PAGE: Final = 100
@@ -111,7 +109,7 @@ class TelethonTransport:
 
         A repeated random_id is answered with the original message or with RANDOM_ID_DUPLICATE (class SENT).
         """
-        request = _make_post(peer, content, random_id)
+        request = make_post(_input_peer(peer), content, random_id)
         return _read_message_ids(await self._link.call(request), random_id)
 
     async def upload(
@@ -230,25 +228,6 @@ class TelethonTransport:
 
 def _input_peer(peer: Peer) -> InputPeerChannel:
     return InputPeerChannel(peer.tg_id, peer.access_hash)
-
-
-def _make_post(peer: Peer, content: Content, random_id: int) -> TLRequest:
-    if not content.files:
-        return SendMessageRequest(
-            peer=_input_peer(peer),
-            message=content.text,
-            entities=make_entities(content.entities),
-            no_webpage=not content.link_preview,
-            random_id=random_id,
-        )
-    (uploaded,) = content.uploaded
-    return SendMediaRequest(
-        peer=_input_peer(peer),
-        media=make_input_media(uploaded),
-        message=content.text,
-        entities=make_entities(content.entities),
-        random_id=random_id,
-    )
 
 
 def _is_like(message: TLObject, content: Content) -> bool:

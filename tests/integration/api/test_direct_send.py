@@ -318,3 +318,22 @@ async def test_viewers_do_not_post(client_as: ClientAs) -> None:
     assert (await send(viewer)).status_code == 403
     unknown = await viewer.get(f"{PATH}/00000000-0000-0000-0000-000000000000")
     assert unknown.status_code == 404
+
+
+async def test_a_post_is_silent_and_protected_where_that_is_asked_for(
+    rig: Rig, operator: httpx.AsyncClient
+) -> None:
+    answer = await send(operator, text="https://news.example/", silent=True, protectContent=True,
+                        linkPreviewSize="small", linkPreviewPosition="above")  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    (post,) = rig.posts
+    assert (post.silent, post.protected, post.link_preview_size) == (True, True, "small")
+    assert post.link_preview_above
+
+
+async def test_a_template_says_itself_how_it_is_posted(
+    operator: httpx.AsyncClient, leased: AccountId
+) -> None:
+    made = await operator.post("/api/templates", json={"name": "Morning", "content": "x"})
+    answer = await send(operator, text=None, templateId=made.json()["id"], silent=True)
+    assert (answer.status_code, answer.json()["field"]) == (422, "silent")

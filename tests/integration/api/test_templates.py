@@ -342,3 +342,47 @@ async def test_viewers_read_and_change_nothing(client_as: ClientAs, operator: ht
         await viewer.post(f"{path}/duplicate"),
     ):
         assert answer.status_code == 403
+
+
+UNUSUAL = {
+    "linkPreview": True,
+    "linkPreviewPosition": "above",
+    "linkPreviewSize": "small",
+    "silent": True,
+    "protectContent": True,
+}
+
+
+async def test_how_it_is_posted_is_kept_changed_and_copied(operator: httpx.AsyncClient) -> None:
+    usual = await make(operator)
+    assert (usual["linkPreviewPosition"], usual["linkPreviewSize"]) == ("below", None)
+    assert (usual["silent"], usual["protectContent"]) == (False, False)
+    made = await make(operator, "Evening", **UNUSUAL)
+    assert made.items() >= UNUSUAL.items()
+    path = f"{PATH}/{made['id']}"
+    copy = (await operator.post(f"{path}/duplicate")).json()
+    assert copy.items() >= UNUSUAL.items()
+    changed = await operator.patch(path, json={"linkPreviewSize": None, "silent": False})
+    assert changed.json().items() >= (UNUSUAL | {"linkPreviewSize": None, "silent": False}).items()
+    listed = (await operator.get(PATH)).json()["items"]
+    assert {item["name"]: item["protectContent"] for item in listed} == {
+        "Morning": False, "Evening": True, copy["name"]: True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"linkPreviewPosition": "left"}, "linkPreviewPosition", "above or below"),
+        ({"linkPreviewPosition": None}, "linkPreviewPosition", "string"),
+        ({"linkPreviewSize": "huge"}, "linkPreviewSize", "large or small"),
+        ({"silent": "perhaps"}, "silent", "boolean"),
+    ],
+)
+async def test_how_it_cannot_be_posted_is_said_at_its_field(
+    operator: httpx.AsyncClient, fields: dict[str, Any], field: str, words: str
+) -> None:
+    answer = await operator.post(PATH, json={"name": "Morning", "content": "x", **fields})
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+    assert words in answer.text

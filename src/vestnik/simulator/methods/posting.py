@@ -7,7 +7,7 @@ from telethon.tl import TLObject, functions, types
 
 from vestnik.simulator.accounts import Account, pack_random_key
 from vestnik.simulator.calls import Call, Method
-from vestnik.simulator.channels import Channel, Extras, Forbidden, Right
+from vestnik.simulator.channels import USUAL, Channel, Extras, Forbidden, How, Right
 from vestnik.simulator.failures import RpcFailure, refuse_with_slow_mode
 from vestnik.simulator.floods import FloodScope
 from vestnik.simulator.methods.media import find_posted_media, take_media
@@ -26,7 +26,7 @@ class _Draft:
     entities: list[TLObject] | None = None
     media: Media | None = None
     grouped_id: int | None = None
-    no_webpage: bool = False
+    how: How = USUAL
 
 
 def send_message(call: Call) -> TLObject:
@@ -35,17 +35,22 @@ def send_message(call: Call) -> TLObject:
     channel = _open_for_posting(call)
     text = check_text(request.message)
     entities = check_entities(request.entities, text)
-    draft = _Draft(request.random_id, text, entities, no_webpage=bool(request.no_webpage))
+    draft = _Draft(request.random_id, text, entities, how=_read_how(request))
     return _post_all(call, channel, [draft])
 
 
 def send_media(call: Call) -> TLObject:
-    """messages.sendMedia: a photo or document, uploaded with it or before."""
+    """messages.sendMedia: a photo or document, or a text with the preview of a link."""
     request = call.request
     channel = _open_for_posting(call)
+    how = _read_how(request)
+    if how.webpage is not None:
+        text = _check_text_of(how.webpage, request.message)
+        draft = _Draft(request.random_id, text, check_entities(request.entities, text), how=how)
+        return _post_all(call, channel, [draft])
     text = check_caption(request.message)
     media = take_media(call, request.media)
-    draft = _Draft(request.random_id, text, check_entities(request.entities, text), media)
+    draft = _Draft(request.random_id, text, check_entities(request.entities, text), media, how=how)
     return _post_all(call, channel, [draft])
 
 
@@ -58,13 +63,31 @@ def send_multi_media(call: Call) -> TLObject:
     if len(items) > MAX_ALBUM:
         raise RpcFailure(400, "MULTI_MEDIA_TOO_LONG")
     grouped_id = items[0].random_id
-    drafts = []
+    drafts, how = [], _read_how(call.request)
     for item in items:
         text = check_caption(item.message)
         media = find_posted_media(call, item.media)
         entities = check_entities(item.entities, text)
-        drafts.append(_Draft(item.random_id, text, entities, media, grouped_id))
+        drafts.append(_Draft(item.random_id, text, entities, media, grouped_id, how))
     return _post_all(call, channel, drafts)
+
+
+def _read_how(request: TLObject) -> How:
+    given = getattr(request, "media", None)
+    return How(
+        silent=bool(request.silent),
+        noforwards=bool(request.noforwards),
+        no_webpage=bool(getattr(request, "no_webpage", None)),
+        invert_media=bool(request.invert_media),
+        webpage=given if isinstance(given, types.InputMediaWebPage) else None,
+    )
+
+
+def _check_text_of(page: TLObject, message: str) -> str:
+    """A text beside the preview of a link, as long as one without; WEBPAGE_URL_INVALID."""
+    if not page.url.lower().startswith(("http://", "https://")):
+        raise RpcFailure(400, "WEBPAGE_URL_INVALID")
+    return check_text(message)
 
 
 def check_post_gate(call: Call) -> None:
@@ -162,10 +185,8 @@ def _store(call: Call, channel: Channel, draft: _Draft) -> int:
         arrival=call.arrival,
     )
     channel.positions.append(position)
-    if draft.entities or draft.media or draft.grouped_id or draft.no_webpage:
-        channel.extras[message_id] = Extras(
-            draft.entities, draft.media, draft.grouped_id, no_webpage=draft.no_webpage
-        )
+    if draft.entities or draft.media or draft.grouped_id or draft.how != USUAL:
+        channel.extras[message_id] = Extras(draft.entities, draft.media, draft.grouped_id, how=draft.how)
     channel.pts += 1
     channel.top_date = int(call.arrival.wall)
     call.simulator.channels.version += 1
