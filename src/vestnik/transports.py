@@ -232,9 +232,9 @@ class RehearsalTransport:
         await self._ensure([(username, None)])
         return await self._transport.resolve(username)
 
-    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
+    async def find_messages(self, peer: Peer, content: Content, since: datetime) -> tuple[int, ...]:
         """The id of our newest message with this text, posted at or after `since`."""
-        return await self._transport.find_message(peer, content, since)
+        return await self._transport.find_messages(peer, content, since)
 
     async def disconnect(self) -> None:
         """Close the connection; returns when nothing more can go out."""

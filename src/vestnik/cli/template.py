@@ -63,23 +63,42 @@ def create_template(
         bool, typer.Option("--protect-content", help="Readers cannot forward, save or copy the post.")
     ] = False,
     media: Annotated[
-        Path | None, typer.Option("--media", metavar="FILE", help="A file to post; the text is its caption.")
+        list[Path] | None,
+        typer.Option(
+            "--media",
+            metavar="FILE",
+            help="A file to post; the text is its caption. Several make an album, in this order.",
+        ),
     ] = None,
     media_type: Annotated[
-        str, typer.Option("--media-type", metavar="TYPE", help="As what the file is posted, with --media.")
-    ] = "photo",
+        list[str] | None,
+        typer.Option(
+            "--media-type",
+            metavar="TYPE",
+            help="As what the files are posted, photo if left out: one for all, or one for each.",
+        ),
+    ] = None,
+    buttons: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--button",
+            metavar='"TEXT URL"',
+            help="A button with a link, on a row of its own; for the posts of bots.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a template; {channel_title} and other variables are filled in for each channel."""
     from vestnik.services.media import store_media
     from vestnik.services.templates import TemplateDraft, save_template
 
-    content = "" if media is not None and text is None and text_file is None else _read_text(text, text_file)
-    received = None if media is None else _receive_file(context, media, media_type)
+    content = "" if media and text is None and text_file is None else _read_text(text, text_file)
+    kinds = _match_kinds(media or [], media_type or [])
+    received = [_receive_file(context, path, kind) for path, kind in zip(media or [], kinds, strict=True)]
 
     async def act(session: "AsyncSession") -> "TemplateView":
         actor = identify_actor()
-        stored = None if received is None else await store_media(session, actor, received)
+        stored = [await store_media(session, actor, file) for file in received]
         draft = TemplateDraft(
             name=name,
             content=content,
@@ -89,7 +108,8 @@ def create_template(
             link_preview_size=link_preview_size,
             silent=silent,
             protect_content=protect_content,
-            media_id=None if stored is None else stored.id,
+            media_ids=[file.id for file in stored],
+            buttons=[[_read_button(button)] for button in buttons or []],
         )
         return await save_template(session, actor, draft, field="text")
 
@@ -101,6 +121,26 @@ def create_template(
         f"Template '{template.name}' ({template.id}) has {template.length} of {template.limit} UTF-16 units."
     )
     print(f"Next: vestnik campaign create --name NAME --batch BATCH --template {template.id} --rate 20")
+
+
+def _read_button(given: str) -> dict[str, str]:
+    """The address is the last word; what is wrong with either is said when the template is checked."""
+    text, _, url = given.strip().rpartition(" ")
+    return {"text": text, "url": url}
+
+
+def _match_kinds(media: list[Path], given: list[str]) -> list[str]:
+    """The kind of each file."""
+    kinds = given or ["photo"]
+    if len(kinds) == 1:
+        return kinds * len(media)
+    if len(kinds) != len(media):
+        raise InvalidInputError(
+            f"--media is given {len(media)} times and --media-type {len(kinds)} times; give one type for all files, or "
+            "one for each",
+            field="media_type",
+        )
+    return kinds
 
 
 def _receive_file(context: typer.Context, path: Path, kind: str) -> "ReceivedMedia":

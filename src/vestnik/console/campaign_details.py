@@ -257,9 +257,11 @@ async def read_frozen(session: AsyncSession, campaign_id: CampaignId) -> Templat
         link_preview_size=frozen.link_preview_size,
         silent=frozen.silent,
         protect_content=frozen.protect_content,
+        buttons=frozen.buttons,
         media_type=frozen.media_type,
         media_url=frozen.media_url,
         media_id=frozen.media_id,
+        media_ids=frozen.media_ids,
     )
 
 

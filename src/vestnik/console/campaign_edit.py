@@ -229,7 +229,7 @@ async def _show_content(
         **read_post_options(form),
     )
     if form.flag("without_file"):
-        typed = replace(typed, media_type=None, media_url=None, media_id=None)
+        typed = replace(typed, media_type=None, media_url=None, media_id=None, media_ids=())
     return visitor.render(
         "campaigns/content.html",
         status=status,

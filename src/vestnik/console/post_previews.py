@@ -13,10 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vestnik.console.marking import mark
 from vestnik.console.visitors import Visitor
 from vestnik.content import Variable
+from vestnik.domain.albums import LARGEST_ALBUM
 from vestnik.domain.channels import parse_channel_name
-from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.errors import InvalidInputError, NotFoundError
+from vestnik.domain.ids import MediaId
 from vestnik.domain.posting import USUAL, PostOptions, pick_options
 from vestnik.services.channel_views import ChannelQuery, ChannelView, list_channels
+from vestnik.services.media import MediaView, get_media
 from vestnik.services.previews import SAMPLE_USERNAME, Preview, preview_draft
 from vestnik.services.templates import TemplateDraft, find_limit
 from vestnik.web.state import read_state
@@ -47,7 +50,8 @@ class ShownPost:
     """Whose title stands above the post."""
     is_channel_missing: bool
     """Another channel was asked for than is shown."""
-    picture: UUID | None
+    files: Sequence[MediaView]
+    """The stored files, in their order."""
     link: str | None
     """The address of which Telegram would show a preview."""
     how: PostOptions
@@ -74,7 +78,8 @@ async def show_post(visitor: Visitor, draft: TemplateDraft, *, channel: str = ""
         title = visitor.language.gettext(_SAMPLE_TITLE)
         return await preview_draft(session, draft, at=at, title=title, username=SAMPLE_USERNAME)
 
-    has_media = draft.media_id is not None or draft.media_url is not None
+    ids = draft.media_ids or ([] if draft.media_id is None else [draft.media_id])
+    has_media = bool(ids) or draft.media_url is not None
     shown, problem = None, ""
     try:
         shown = await visitor.read(preview)
@@ -89,7 +94,7 @@ async def show_post(visitor: Visitor, draft: TemplateDraft, *, channel: str = ""
         warnings=[visitor.say(warning) for warning in shown.warnings] if shown is not None else [],
         channel=name_channel(found[0]) if found else visitor.language.gettext(_SAMPLE_TITLE),
         is_channel_missing=bool(wanted) and not found,
-        picture=draft.media_id,
+        files=await find_media(visitor, ids),
         link=shown.link if shown is not None else None,
         how=_pick_how(draft),
         at=at,
@@ -135,6 +140,19 @@ async def _find_channel(session: AsyncSession, wanted: str) -> Sequence[ChannelV
         if words & {(channel.username or "").lower(), (channel.title or "").casefold()}
     ]
     return (exact or found)[:1]
+
+
+async def find_media(visitor: Visitor, media_ids: Sequence[UUID]) -> list[MediaView]:
+    """Those of the stored files that are there, in the order of the ids."""
+
+    async def read(session: AsyncSession) -> list[MediaView]:
+        found = []
+        for media_id in media_ids[:LARGEST_ALBUM]:
+            with suppress(NotFoundError):
+                found.append(await get_media(session, MediaId(media_id)))
+        return found
+
+    return await visitor.read(read)
 
 
 def _pick_how(draft: TemplateDraft) -> PostOptions:

@@ -10,6 +10,7 @@ would drop from a text passes in silence. Its facts come from core.telegram.org/
 core.telegram.org/api/entities and TDLib's source (td/telegram/MessageEntity.cpp, misc.cpp).
 """
 
+from vestnik.content.buttons import Buttons, read_buttons, write_buttons
 from vestnik.content.entities import EntityType, FormattedText, MessageEntity
 from vestnik.content.errors import MarkupError
 from vestnik.content.frozen import (
@@ -44,6 +45,7 @@ __all__ = [
     "MAX_ENTITIES",
     "MAX_SOURCE_LENGTH",
     "TEXT",
+    "Buttons",
     "EntityType",
     "FormattedText",
     "FrozenContent",
@@ -74,10 +76,12 @@ __all__ = [
     "parse_html",
     "parse_markdown",
     "parse_plain",
+    "read_buttons",
     "read_content",
     "read_parse_mode",
     "render",
     "render_preview_html",
     "template_from_json",
     "template_to_json",
+    "write_buttons",
 ]

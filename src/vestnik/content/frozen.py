@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
+from vestnik.content.buttons import Buttons, read_buttons, write_buttons
 from vestnik.content.entities import FormattedText
 from vestnik.content.limits import CAPTION, TEXT, Limit, check_length
 from vestnik.content.modes import ParseMode, compile_template, read_parse_mode
@@ -31,6 +32,7 @@ class FrozenContent:
     source: str = field(repr=False)
     parse_mode: ParseMode | None
     options: PostOptions = USUAL
+    buttons: Buttons = ()
     files: tuple[MediaFile, ...] = ()
     address: MediaReference | None = None
     """A file that is still to be fetched from its address, and is one of `files` then."""
@@ -53,7 +55,7 @@ class FrozenContent:
         assert self.address is None, "nothing is posted before the file is here"
         formatted = render(self.template, values)
         check_length(formatted, self.limit)
-        return make_content(formatted, options=self.options, files=self.files)
+        return make_content(formatted, options=self.options, buttons=self.buttons, files=self.files)
 
 
 def read_content(
@@ -61,6 +63,7 @@ def read_content(
     parse_mode: ParseMode | None,
     *,
     options: PostOptions = USUAL,
+    buttons: Buttons = (),
     limit: Limit = TEXT,
     files: tuple[MediaFile, ...] = (),
     address: MediaReference | None = None,
@@ -72,21 +75,32 @@ def read_content(
     """
     template = compile_template(source, parse_mode, field=field)
     check_template(template, CAPTION if files or address else limit, field=field)
+    if buttons and len(files) > 1:
+        raise InvalidInputError(
+            "an album has no buttons in Telegram; take them out, or post one file", field="buttons"
+        )
     return FrozenContent(
         template=template,
         source=unify_line_ends(source),
         parse_mode=parse_mode,
         options=options,
+        buttons=buttons,
         files=files,
         address=address,
     )
 
 
 def make_content(
-    formatted: FormattedText, *, options: PostOptions = USUAL, files: tuple[MediaFile, ...] = ()
+    formatted: FormattedText,
+    *,
+    options: PostOptions = USUAL,
+    buttons: Buttons = (),
+    files: tuple[MediaFile, ...] = (),
 ) -> Content:
     """The formatted text as it is handed to Telegram."""
-    return Content(text=formatted.text, entities=formatted.entities, options=options, files=files)
+    return Content(
+        text=formatted.text, entities=formatted.entities, options=options, buttons=buttons, files=files
+    )
 
 
 def frozen_to_json(frozen: FrozenContent) -> dict[str, Any]:
@@ -98,6 +112,7 @@ def frozen_to_json(frozen: FrozenContent) -> dict[str, Any]:
             "parse_mode": frozen.parse_mode,
         }
         | _write_options(frozen.options)
+        | _write_buttons(frozen.buttons)
         | _write_files(frozen.files)
         | _write_address(frozen.address)
     )
@@ -126,6 +141,7 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
         source=source,
         parse_mode=read_parse_mode(data.get("parse_mode")),
         options=options,
+        buttons=_read_buttons(data),
         files=_read_files(data),
         address=_read_address(data),
     )
@@ -137,6 +153,7 @@ def content_to_json(content: Content) -> dict[str, Any]:
     return (
         {"formatted": formatted_to_json(formatted)}
         | _write_options(content.options)
+        | _write_buttons(content.buttons)
         | _write_files(content.files)
     )
 
@@ -147,7 +164,7 @@ def content_from_json(data: dict[str, Any]) -> Content:
     if "formatted" not in data and isinstance(text := data.get("text"), str):
         return Content(text=text, options=options)
     formatted = formatted_from_json(data.get("formatted"))
-    return make_content(formatted, options=options, files=_read_files(data))
+    return make_content(formatted, options=options, buttons=_read_buttons(data), files=_read_files(data))
 
 
 FILES: Final = "files"
@@ -170,6 +187,19 @@ def _read_options(data: dict[str, Any]) -> PostOptions:
             field="content",
         )
     return read_options(later, PostOptions(link_preview=data.get("link_preview") is not False))
+
+
+def _write_buttons(buttons: Buttons) -> dict[str, Any]:
+    return {"buttons": write_buttons(buttons)} if buttons else {}
+
+
+def _read_buttons(data: dict[str, Any]) -> Buttons:
+    try:
+        return read_buttons(data.get("buttons") or (), field="content")
+    except (TypeError, AttributeError) as exc:
+        raise InvalidInputError(
+            "the stored content holds buttons that cannot be read; correct them", field="content"
+        ) from exc
 
 
 def _write_files(files: tuple[MediaFile, ...]) -> dict[str, Any]:

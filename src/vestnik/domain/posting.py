@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.states import AccountKind
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -36,6 +37,27 @@ class PostOptions:
     link_preview_size: PreviewSize | None = None
     silent: bool = False
     protect_content: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkButton:
+    """A button below a post that leads to an address."""
+
+    text: str
+    url: str
+
+
+def require_bot(kind: AccountKind, account: str) -> None:
+    """Raises InvalidInputError for an account whose posts have no buttons: Telegram lets only bots have them.
+
+    A rehearsal has them, as it stands for whichever account goes live.
+    """
+    if kind is AccountKind.USER:
+        raise InvalidInputError(
+            f"Telegram shows buttons below the posts of bots only, and account '{account}' is a person's; choose a "
+            "bot's account, or a template without buttons",
+            field="account",
+        )
 
 
 USUAL: Final = PostOptions()

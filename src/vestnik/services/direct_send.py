@@ -17,6 +17,7 @@ from vestnik.db import commands as rows
 from vestnik.db.accounts import AccountStanding, list_accounts, list_simulated
 from vestnik.db.audit import record_audit
 from vestnik.db.engine import open_session
+from vestnik.db.media import note_use
 from vestnik.db.models import Account, AccountCommand, Channel
 from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
@@ -32,8 +33,8 @@ from vestnik.domain.errors import (
     NoWorkerError,
 )
 from vestnik.domain.ids import AccountId, ChannelId, CommandId
-from vestnik.domain.posting import PreviewPosition, pick_options
-from vestnik.domain.states import AccountState, Mode
+from vestnik.domain.posting import PreviewPosition, pick_options, require_bot
+from vestnik.domain.states import AccountKind, AccountState, Mode
 from vestnik.domain.transport import Content
 from vestnik.services.accounts import choose_account, parse_id
 from vestnik.services.send_contents import SendBody, read_body, render_for
@@ -127,6 +128,8 @@ async def request_send(
         parse_mode=new.parse_mode,
         options=pick_options(new),
     )
+    if body.content.buttons:
+        require_bot(AccountKind(account.kind), account.name)
     digest = _digest_request(references, body, mode, account_id)
     if key is not None:
         await rows.lock_idempotency_key(session, key)
@@ -161,6 +164,7 @@ async def request_send(
         await record_audit(
             session, actor, "direct_send.requested", "account_command", command.command_id, after=after
         )
+    await note_use(session, [file.media_id for file in body.content.files])
     await notify_account(session, account_id)
     return RequestedSend(
         ids=tuple(command.command_id for command in commands),

@@ -72,13 +72,14 @@ def check_username(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class How:
-    """How a message was posted. `webpage` is the preview of a link as it was asked for."""
+    """How a message was posted. `webpage` is the preview of a link as it was asked for, `markup` buttons."""
 
     silent: bool = False
     noforwards: bool = False
     no_webpage: bool = False
     invert_media: bool = False
     webpage: TLObject | None = None
+    markup: TLObject | None = None
 
 
 USUAL: Final = How()

@@ -167,9 +167,9 @@ class Simulator:
         found = self.find_account(account)
         return [entry for entry in self.keyring if entry.account is found]
 
-    def expire_file_references(self) -> None:
-        """From now on every file reference given out so far is FILE_REFERENCE_EXPIRED."""
-        self.media.generation += 1
+    def expire_file_references(self, media_id: int | None = None) -> None:
+        """File references given out so far, of all media or of one, are FILE_REFERENCE_EXPIRED from now on."""
+        self.media.expire(media_id)
 
     def summarize(self, *, first: int = 0, with_arrivals: bool = True) -> Summary:
         """Count the posts from a position on."""
@@ -232,6 +232,7 @@ class Simulator:
             entities=[entity.to_dict() for entity in (extras and extras.entities) or ()],
             **_describe_how(extras.how if extras else USUAL),
             media=extras.media.to_dict() if extras and extras.media else None,
+            grouped_id=extras.grouped_id if extras else None,
         )
 
     def reset(self, *, keep_accounts: bool = True) -> None:
@@ -272,4 +273,8 @@ def _describe_how(how: How) -> dict[str, Any]:
         "link_preview_url": None if page is None else page.url,
         "silent": how.silent,
         "protected": how.noforwards,
+        "buttons": [
+            [{"text": button.text, "url": button.type.url} for button in row.buttons]
+            for row in (how.markup.rows if how.markup is not None else ())
+        ],
     }

@@ -1,5 +1,6 @@
 """The engine's `Transport` over Telethon: raw requests, so that random_id is ours."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +25,7 @@ from telethon.tl.types import (
 )
 from telethon.tl.types.messages import DialogsNotModified, DialogsSlice, MessagesNotModified
 
+from vestnik.domain.albums import derive_random_ids
 from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
 from vestnik.domain.transport import (
@@ -105,12 +107,13 @@ class TelethonTransport:
         return Identity(tg_id=user.id, name=name or user.username or str(user.id), is_bot=self._is_bot)
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
-        """Post a text, or a file with a caption; the id of the message, or nothing if Telegram names none.
+        """Post a text, or files with a caption; the ids of the messages, or nothing if Telegram names none.
 
         A repeated random_id is answered with the original message or with RANDOM_ID_DUPLICATE (class SENT).
         """
         request = make_post(_input_peer(peer), content, random_id)
-        return _read_message_ids(await self._link.call(request), random_id)
+        ids = derive_random_ids(random_id, max(len(content.files), 1))
+        return _read_message_ids(await self._link.call(request), ids)
 
     async def upload(
         self,
@@ -159,15 +162,17 @@ class TelethonTransport:
             "The username belongs to a person or a bot, not to a channel (NOT_A_CHANNEL).",
         )
 
-    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
-        """The id of the newest message of ours with this text since then, read from the channel's history.
+    async def find_messages(self, peer: Peer, content: Content, since: datetime) -> tuple[int, ...]:
+        """The ids of the newest post of ours with this text since then, read from the channel's history.
 
         Telegram cuts white space off both ends of a text and dates messages to the second. A post in a broadcast
         channel counts as ours whoever of the administrators it is from. Of posts with a file the one with our very
         file goes first; one of its kind is taken where there is none, as the file may have been uploaded again.
+        The caption of an album is its first message's; the others come before it, as the newest come first.
         """
         oldest = since.replace(microsecond=0)
-        similar: int | None = None
+        similar: tuple[int, ...] = ()
+        albums: dict[int, list[int]] = defaultdict(list)
         offset_id = 0
         while True:
             page = await self._link.call(
@@ -186,10 +191,13 @@ class TelethonTransport:
             for message in messages:
                 if (date := getattr(message, "date", None)) is not None and date < oldest:
                     return similar
+                album = albums[getattr(message, "grouped_id", None) or -message.id]
+                album.append(int(message.id))
                 if _is_ours(message) and _is_like(message, content):
+                    found = tuple(sorted(album))
                     if not content.uploaded or find_media_id(message) == content.uploaded[0].file_id:
-                        return int(message.id)
-                    similar = similar or int(message.id)
+                        return found
+                    similar = similar or found
             if not messages or messages[-1].id == offset_id:
                 return similar
             offset_id = messages[-1].id
@@ -232,26 +240,32 @@ def _input_peer(peer: Peer) -> InputPeerChannel:
 
 def _is_like(message: TLObject, content: Content) -> bool:
     text = (getattr(message, "message", None) or "").strip()
-    return text == content.text.strip() and has_media_of(message, content.files)
+    is_album = getattr(message, "grouped_id", None) is not None
+    return (
+        text == content.text.strip()
+        and has_media_of(message, content.files)
+        and is_album == (len(content.files) > 1)
+    )
 
 
 def _is_ours(message: TLObject) -> bool:
     return bool(getattr(message, "out", False) or getattr(message, "post", False))
 
 
-def _read_message_ids(answer: TLObject, random_id: int) -> tuple[int, ...]:
-    """The posted ids: from the UpdateMessageID with our random_id, which comes before all others.
+def _read_message_ids(answer: TLObject, random_ids: Sequence[int]) -> tuple[int, ...]:
+    """The posted ids in the order of the random_ids: from the UpdateMessageIDs, which come before all others.
 
     updateShortSentMessage has the id itself. An answer to a repeated random_id may lack the UpdateMessageID; then
-    the new message in it is the original one.
+    the new messages in it are the original ones.
     """
     if isinstance(answer, UpdateShortSentMessage):
         return (answer.id,)
     updates = list(_list_updates(answer))
-    ids = tuple(u.id for u in updates if isinstance(u, UpdateMessageID) and u.random_id == random_id)
-    return ids or tuple(
-        u.message.id for u in updates if isinstance(u, (UpdateNewChannelMessage, UpdateNewMessage))
-    )
+    ids = {u.random_id: int(u.id) for u in updates if isinstance(u, UpdateMessageID)}
+    if all(random_id in ids for random_id in random_ids):
+        return tuple(ids[random_id] for random_id in random_ids)
+    new = (u.message.id for u in updates if isinstance(u, (UpdateNewChannelMessage, UpdateNewMessage)))
+    return tuple(sorted(new)) or tuple(ids[random_id] for random_id in random_ids if random_id in ids)
 
 
 def _list_updates(answer: TLObject) -> Iterator[TLObject]:

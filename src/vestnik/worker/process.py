@@ -32,6 +32,7 @@ from vestnik.domain.transport import TransportFactory
 from vestnik.settings import Settings
 from vestnik.worker import LANE_CRASHED
 from vestnik.worker.deletions import run_deletions
+from vestnik.worker.media_sweep import run_media_sweep
 from vestnik.worker.retention import run_retention
 from vestnik.worker.scheduler import run_cancels, run_scheduler
 
@@ -216,11 +217,12 @@ async def run_worker(
     """
     failpoints = Failpoints(settings.failpoints)
     engine = make_engine(url, name="worker")
+    store = LocalMediaStore(settings.data_dir)
     worker = Worker(
         ledger=Ledger(engine),
         transports=transports,
         unsealer=StoredKeys(settings.secret_key, settings.data_dir),
-        store=LocalMediaStore(settings.data_dir),
+        store=store,
         options=LaneOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             retry_base=timedelta(seconds=settings.retry_base_seconds),
@@ -238,6 +240,7 @@ async def run_worker(
             asyncio.create_task(run_cancels(engine)),
             asyncio.create_task(run_deletions(engine)),
             asyncio.create_task(run_retention(engine, timedelta(days=settings.job_retention_days))),
+            asyncio.create_task(run_media_sweep(engine, store)),
         ]
         serving = asyncio.create_task(worker.run(stop, on_ready))
         try:

@@ -179,3 +179,11 @@ def test_a_template_says_how_it_is_posted(vestnik: Run, connection: Connection) 
     assert (row.link_preview_position, row.link_preview_size) == ("above", "small")
     refused = vestnik("template", "create", "Odd", "--text", "x", "--link-preview-size", "huge")
     assert (refused.code, "large or small" in refused.err) == (1, True)
+
+
+def test_a_template_has_buttons(vestnik: Run) -> None:
+    buttons = ("--button", "Read more https://news.example/1", "--button", "Tell tg://share?url=x")
+    made = vestnik("template", "create", "T", "--text", "x", *buttons, "--json").json
+    assert [[button["text"] for button in row] for row in made["buttons"]] == [["Read more"], ["Tell"]]
+    refused = vestnik("template", "create", "U", "--text", "x", "--button", "Read news.example")
+    assert (refused.code, "button 1 of row 1" in refused.err) == (1, True)

@@ -381,3 +381,26 @@ async def test_how_it_is_posted_is_chosen_shown_and_kept(browser_as: BrowserAs, 
     await browser.get(path)
     refused = await browser.post(path, **NEW, link_preview_size="huge")
     assert (refused.status, bool(refused.problems["link_preview_size"])) == (422, True)
+
+
+async def test_buttons_are_typed_shown_and_kept(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    typed = "Read more https://news.example/1 | Subscribe https://t.me/news\r\n\r\nTell tg://share?url=x"
+    path = await write(browser, buttons=typed)
+    row = await stage.one("SELECT buttons FROM templates")
+    assert [[button["text"] for button in each] for each in row.buttons] == [
+        ["Read more", "Subscribe"],
+        ["Tell"],
+    ]
+    page = await browser.get(path)
+    shown = "Read more https://news.example/1 | Subscribe https://t.me/news\nTell tg://share?url=x"
+    assert page.value("buttons") == shown
+    links = page.root.find(class_="post").find_all("a")
+    assert [(link.text, link.get("href")) for link in links] == [
+        ("Read more", "https://news.example/1"),
+        ("Subscribe", "https://t.me/news"),
+        ("Tell", "tg://share?url=x"),
+    ]
+    refused = await browser.post(path, **NEW, buttons="Read javascript:alert(1)")
+    assert (refused.status, "utton 1 of row 1" in refused.problems["buttons"]) == (422, True)
+    assert refused.value("buttons") == "Read javascript:alert(1)"

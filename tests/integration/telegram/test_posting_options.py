@@ -56,7 +56,7 @@ async def test_the_preview_of_a_link_is_asked_for_as_it_was_chosen(
         post.link_preview_size,
         post.link_preview_url,
     ) == shown
-    assert await transport.find_message(target.peer, content, since) == message_id
+    assert await transport.find_messages(target.peer, content, since) == (message_id,)
 
 
 async def test_the_size_needs_an_address_and_is_left_out_without_one(server, transport, channel):

@@ -17,6 +17,9 @@ from vestnik.simulator.options import RandomIdAnswer
 from vestnik.simulator.uploads import Media
 
 MAX_ALBUM: Final = 10
+MAX_BUTTONS: Final = 100
+_VISUAL: Final = frozenset({"PHOTOS", "VIDEOS"})
+_IN_ALBUMS: Final = frozenset({"VISUAL", "DOCS", "AUDIOS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,29 @@ def send_multi_media(call: Call) -> TLObject:
         raise RpcFailure(400, "MULTI_MEDIA_TOO_LONG")
     grouped_id = items[0].random_id
     drafts, how = [], _read_how(call.request)
-    for item in items:
+    for place, item in enumerate(items):
         text = check_caption(item.message)
-        media = find_posted_media(call, item.media)
+        media = _find_item(call, item.media, place)
         entities = check_entities(item.entities, text)
         drafts.append(_Draft(item.random_id, text, entities, media, grouped_id, how))
+    _check_mixture([draft.media for draft in drafts if draft.media is not None])
     return _post_all(call, channel, drafts)
+
+
+def _find_item(call: Call, given: TLObject, place: int) -> Media:
+    """As for a single post; errors about a reference say which item has it (FILE_REFERENCE_0_EXPIRED)."""
+    try:
+        return find_posted_media(call, given)
+    except RpcFailure as failure:
+        name = failure.name.replace("FILE_REFERENCE_", f"FILE_REFERENCE_{place}_")
+        raise RpcFailure(failure.code, name) from failure
+
+
+def _check_mixture(album: list[Media]) -> None:
+    """MEDIA_INVALID for what does not go together; photos and videos do."""
+    kinds = {"VISUAL" if media.takes_right in _VISUAL else media.takes_right for media in album}
+    if len(kinds) > 1 or (len(album) > 1 and not kinds <= _IN_ALBUMS):
+        raise RpcFailure(400, "MEDIA_INVALID")
 
 
 def _read_how(request: TLObject) -> How:
@@ -80,7 +100,24 @@ def _read_how(request: TLObject) -> How:
         no_webpage=bool(getattr(request, "no_webpage", None)),
         invert_media=bool(request.invert_media),
         webpage=given if isinstance(given, types.InputMediaWebPage) else None,
+        markup=_check_buttons(getattr(request, "reply_markup", None)),
     )
+
+
+def _check_buttons(markup: TLObject | None) -> TLObject | None:
+    """Buttons with links. Telegram shows them for bots only; here any account has them, for rehearsals."""
+    if markup is None:
+        return None
+    if not isinstance(markup, types.ReplyInlineMarkup):
+        raise RpcFailure(400, "REPLY_MARKUP_INVALID")
+    if sum(len(row.buttons) for row in markup.rows) > MAX_BUTTONS:
+        raise RpcFailure(400, "REPLY_MARKUP_TOO_LONG")
+    for button in (button for row in markup.rows for button in row.buttons):
+        if not isinstance(button.type, types.InlineButtonTypeUrl):
+            raise RpcFailure(400, "BUTTON_TYPE_INVALID")
+        if not button.type.url.lower().startswith(("http://", "https://", "tg://")):
+            raise RpcFailure(400, "BUTTON_URL_INVALID")
+    return markup
 
 
 def _check_text_of(page: TLObject, message: str) -> str:

@@ -81,6 +81,7 @@ def show_message(simulator: Simulator, account: Account, channel: Channel, messa
         silent=extras.how.silent or None,
         noforwards=extras.how.noforwards or None,
         invert_media=extras.how.invert_media or None,
+        reply_markup=extras.how.markup,
     )
 
 
