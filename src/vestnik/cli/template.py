@@ -144,12 +144,12 @@ def _match_kinds(media: list[Path], given: list[str]) -> list[str]:
 
 
 def _receive_file(context: typer.Context, path: Path, kind: str) -> "ReceivedMedia":
-    """Take the file into the data directory, where a worker of this machine finds it."""
+    """Take the file into the media store, where workers find it."""
     from vestnik.bootstrap import run_async
-    from vestnik.db.media_files import LocalMediaStore
+    from vestnik.db.media_stores import make_media_store
     from vestnik.services.media import receive_media
 
-    store = LocalMediaStore(read_settings(context).data_dir)
+    store = make_media_store(read_settings(context))
     try:
         file = path.open("rb")
     except (OSError, ValueError) as exc:

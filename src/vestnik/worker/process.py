@@ -15,7 +15,7 @@ from vestnik.db.engine import close_engine, hang_up, make_engine
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.listener import Listener
-from vestnik.db.media_files import LocalMediaStore
+from vestnik.db.media_stores import make_media_store
 from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.failpoints import Failpoints
@@ -217,7 +217,7 @@ async def run_worker(
     """
     failpoints = Failpoints(settings.failpoints)
     engine = make_engine(url, name="worker")
-    store = LocalMediaStore(settings.data_dir)
+    store = make_media_store(settings)
     worker = Worker(
         ledger=Ledger(engine),
         transports=transports,
