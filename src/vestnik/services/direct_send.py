@@ -22,6 +22,7 @@ from vestnik.db.models import Account, AccountCommand, Channel
 from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.domain.actors import Actor
+from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.campaigns import parse_mode
 from vestnik.domain.channels import ChannelName, parse_channel_name
 from vestnik.domain.commands import EXPIRES_AFTER, CommandStatus, explain_error
@@ -67,6 +68,8 @@ class NewSend:
     link_preview_size: str | None = None
     silent: bool = False
     protect_content: bool = False
+    media_ids: Sequence[UUID] = ()
+    """Stored files that go with the text, which is their caption then."""
     mode: str = Mode.TEST.value
     account: str | None = None
     expires_in: timedelta = EXPIRES_AFTER
@@ -127,6 +130,7 @@ async def request_send(
         template_id=new.template_id,
         parse_mode=new.parse_mode,
         options=pick_options(new),
+        media_ids=choose_media_ids(None, new.media_ids),
     )
     if body.content.buttons:
         require_bot(AccountKind(account.kind), account.name)

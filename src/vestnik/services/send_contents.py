@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.content import FrozenContent, Values, frozen_from_json, read_content, read_parse_mode
 from vestnik.db.campaign_content import freeze_content
+from vestnik.db.media import describe_file
 from vestnik.db.models import Channel, Template
 from vestnik.db.templates import get_template
 from vestnik.domain.channels import ChannelName
@@ -17,6 +18,7 @@ from vestnik.domain.errors import InvalidInputError, NotFoundError
 from vestnik.domain.ids import TemplateId
 from vestnik.domain.posting import USUAL, PostOptions, write_options
 from vestnik.domain.transport import Content
+from vestnik.services.template_files import check_files
 from vestnik.services.templates import find_template
 
 
@@ -36,6 +38,7 @@ async def read_body(
     template_id: UUID | None,
     parse_mode: str | None,
     options: PostOptions,
+    media_ids: Sequence[UUID] = (),
 ) -> SendBody:
     """A text, or the template of a name or id, or the one of an id; exactly one of them is given.
 
@@ -47,8 +50,13 @@ async def read_body(
         raise InvalidInputError(f"text and template {problem}", field="text")
     if text is not None:
         mode = read_parse_mode(parse_mode, field="parse_mode")
-        content = read_content(text, mode, options=options, field="text")
-        return SendBody(content=content, identity=("text", text, mode, *_tell_apart(options)))
+        files = tuple(describe_file(media) for media in await check_files(session, media_ids))
+        content = read_content(text, mode, options=options, files=files, field="text")
+        named = [str(file.media_id) for file in files]
+        identity = ("text", text, mode, *_tell_apart(options), *([named] if named else []))
+        return SendBody(content=content, identity=identity)
+    if media_ids:
+        raise InvalidInputError("a template has its own files; leave these out", field="media_ids")
     if parse_mode is not None:
         raise InvalidInputError(
             "a template has a parse mode of its own; leave this one out", field="parse_mode"
