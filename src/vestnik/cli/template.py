@@ -1,26 +1,23 @@
 """`vestnik template`: what to post."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vestnik.cli.context import identify_actor, read_settings, run_action
+from vestnik.cli.media_files import MediaOption, MediaTypeOption, receive_files
 from vestnik.cli.output import JsonOption, print_json, read_input
 from vestnik.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from vestnik.services.media import ReceivedMedia
     from vestnik.services.templates import TemplateView
 
 app = typer.Typer(help="Templates of posts.", no_args_is_help=True)
 
 # No text within Telegram's limit takes more, with room for a sensible message about one beyond it.
 _MAX_TEXT_BYTES = 1024 * 1024
-_CHUNK = 1024 * 1024
 
 
 @app.callback()
@@ -62,22 +59,8 @@ def create_template(
     protect_content: Annotated[
         bool, typer.Option("--protect-content", help="Readers cannot forward, save or copy the post.")
     ] = False,
-    media: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--media",
-            metavar="FILE",
-            help="A file to post; the text is its caption. Several make an album, in this order.",
-        ),
-    ] = None,
-    media_type: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--media-type",
-            metavar="TYPE",
-            help="As what the files are posted, photo if left out: one for all, or one for each.",
-        ),
-    ] = None,
+    media: MediaOption = None,
+    media_type: MediaTypeOption = None,
     buttons: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,8 +76,7 @@ def create_template(
     from vestnik.services.templates import TemplateDraft, save_template
 
     content = "" if media and text is None and text_file is None else _read_text(text, text_file)
-    kinds = _match_kinds(media or [], media_type or [])
-    received = [_receive_file(context, path, kind) for path, kind in zip(media or [], kinds, strict=True)]
+    received = receive_files(read_settings(context), media or [], media_type or [])
 
     async def act(session: "AsyncSession") -> "TemplateView":
         actor = identify_actor()
@@ -127,41 +109,6 @@ def _read_button(given: str) -> dict[str, str]:
     """The address is the last word; what is wrong with either is said when the template is checked."""
     text, _, url = given.strip().rpartition(" ")
     return {"text": text, "url": url}
-
-
-def _match_kinds(media: list[Path], given: list[str]) -> list[str]:
-    """The kind of each file."""
-    kinds = given or ["photo"]
-    if len(kinds) == 1:
-        return kinds * len(media)
-    if len(kinds) != len(media):
-        raise InvalidInputError(
-            f"--media is given {len(media)} times and --media-type {len(kinds)} times; give one type for all files, or "
-            "one for each",
-            field="media_type",
-        )
-    return kinds
-
-
-def _receive_file(context: typer.Context, path: Path, kind: str) -> "ReceivedMedia":
-    """Take the file into the media store, where workers find it."""
-    from vestnik.bootstrap import run_async
-    from vestnik.db.media_stores import make_media_store
-    from vestnik.services.media import receive_media
-
-    store = make_media_store(read_settings(context))
-    try:
-        file = path.open("rb")
-    except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise InvalidInputError(f"the file '{path}' cannot be read: {reason}", field="media") from exc
-    with file:
-        return run_async(receive_media(store, _read_chunks(file), kind=kind, name=path.name))
-
-
-async def _read_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
 
 
 def _read_text(text: str | None, text_file: str | None) -> str:
