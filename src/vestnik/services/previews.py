@@ -88,6 +88,8 @@ async def preview_draft(
         warnings += _list_option_warnings(options, formatted)
     else:
         warnings += await _list_media_warnings(session, media, ids)
+    if buttons and len(ids) > 1:
+        warnings.append("an album has no buttons in Telegram; take them out, or post one file")
     length = count_units(formatted.text)
     return Preview(
         text=formatted.text,

@@ -197,6 +197,9 @@ async def test_an_album_is_put_together_rearranged_and_saved(browser_as: Browser
     assert shown.html.count("<img src=") == 2
     assert "film.mp4" in shown.text
     assert "12 of 1,024" in shown.text
+    pressed = NEW | {"buttons": "Read https://news.example/"}
+    warned = await browser.post("/templates/preview", headers=PART, **pressed, media_id=three)
+    assert "an album has no buttons" in warned.text.lower()
     page = await browser.submit("/templates/new", **NEW, media_id=three)
     assert list_chosen(page) == three
     row = await stage.one("SELECT media_id, media_ids, media_type FROM templates")
