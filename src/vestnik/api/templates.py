@@ -81,8 +81,8 @@ Position = Annotated[
 Size = Annotated[
     Annotated[Text, Field(max_length=20)] | None,
     Field(
-        description="large or small for the picture of the link's preview, where the text has an address that "
-        "begins with http:// or https://; null leaves it to Telegram.",
+        description="large or small for the picture of the link's preview, where the text has an http or "
+        "https address; null leaves it to Telegram.",
         examples=["large"],
     ),
 ]
@@ -98,7 +98,9 @@ class Button(ApiModel):
     ]
     url: Annotated[
         Text,
-        Field(max_length=4096, description="https://, http:// or tg://", examples=["https://news.example/1"]),
+        Field(
+            max_length=4096, description="An http, https or tg address.", examples=["https://news.example/1"]
+        ),
     ]
 
 
