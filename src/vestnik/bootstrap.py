@@ -294,7 +294,7 @@ async def run_api_process(
     from vestnik.console.app import create_console
     from vestnik.db.engine import close_engine, make_engine, parse_database_url
     from vestnik.db.listener import Listener
-    from vestnik.db.media_files import LocalMediaStore
+    from vestnik.db.media_stores import make_media_store
     from vestnik.db.schema import require_current_schema
     from vestnik.services.campaigns import read_progress
     from vestnik.settings import split_list
@@ -324,7 +324,7 @@ async def run_api_process(
         throttle=Throttle(settings.api_rate, burst=4 * settings.api_rate),
         open_keys=setup.open_keys,
         account_setup=setup,
-        media=LocalMediaStore(settings.data_dir),
+        media=make_media_store(settings),
         zone=settings.zone,
         origins=frozenset(split_list(settings.cors_origins)),
         installation=_describe_installation(settings, database, listener),

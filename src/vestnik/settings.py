@@ -101,6 +101,13 @@ class Settings(BaseSettings):
         7.0, validation_alias="JOB_RETENTION_DAYS"
     )
     """How long the jobs of an ended campaign are kept, and ended commands; 0 keeps them for ever."""
+    s3_endpoint: str | None = Field(None, validation_alias="VESTNIK_S3_ENDPOINT")
+    """Of a storage that speaks S3; with SUPABASE_URL the project's own is used."""
+    s3_bucket: str | None = Field(None, validation_alias="VESTNIK_S3_BUCKET")
+    """Where files of media are kept; without it in the data directory."""
+    s3_region: str = Field("us-east-1", validation_alias="VESTNIK_S3_REGION")
+    s3_access_key_id: SecretStr | None = Field(None, validation_alias="VESTNIK_S3_ACCESS_KEY_ID")
+    s3_secret_access_key: SecretStr | None = Field(None, validation_alias="VESTNIK_S3_SECRET_ACCESS_KEY")
     log_level: str = Field("info", validation_alias="VESTNIK_LOG_LEVEL")
     failpoints: str = Field("", validation_alias="VESTNIK_FAILPOINTS")
     """Points at which the process kills itself, for fault tests: `name`, `name:3` (at the third pass)."""
@@ -116,6 +123,10 @@ class Settings(BaseSettings):
         "supabase_url",
         "secret_key",
         "listen_url",
+        "s3_endpoint",
+        "s3_bucket",
+        "s3_access_key_id",
+        "s3_secret_access_key",
         mode="before",
     )
     @classmethod
@@ -175,6 +186,37 @@ class Settings(BaseSettings):
                 "SUPABASE_URL is set but no database address; set SUPABASE_DIRECT_URL or DATABASE_URL to the "
                 "direct or session-pooler connection string of the project"
             )
+        return self
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _check_endpoint(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip())
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
+            raise ValueError("must be an address such as https://s3.example.org, without a user name")
+        return value.strip().rstrip("/")
+
+    @property
+    def s3_address(self) -> str | None:
+        """The endpoint of the storage; a Supabase project has one below its own address."""
+        if self.s3_endpoint is None and self.supabase_url is not None:
+            return f"{self.supabase_url.strip().rstrip('/')}/storage/v1/s3"
+        return self.s3_endpoint
+
+    @model_validator(mode="after")
+    def _check_storage(self) -> Self:
+        given = {
+            "VESTNIK_S3_ENDPOINT": self.s3_endpoint if self.s3_bucket is None else self.s3_address,
+            "VESTNIK_S3_BUCKET": self.s3_bucket,
+            "VESTNIK_S3_ACCESS_KEY_ID": self.s3_access_key_id,
+            "VESTNIK_S3_SECRET_ACCESS_KEY": self.s3_secret_access_key,
+        }
+        missing = [name for name, value in given.items() if value is None]
+        if missing and len(missing) < len(given):
+            present = next(name for name, value in given.items() if value is not None)
+            raise ValueError(f"{present} is set, so {' and '.join(missing)} must be set as well")
         return self
 
     @model_validator(mode="after")

@@ -262,9 +262,9 @@ class RehearsalTransport:
         """What the list of dialogs does not tell of a channel."""
         return await self._transport.read_details(peer)
 
-    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
+    async def find_messages(self, peer: Peer, content: Content, since: datetime) -> tuple[int, ...]:
         """The id of our newest message with this text, posted at or after `since`."""
-        return await self._transport.find_message(peer, content, since)
+        return await self._transport.find_messages(peer, content, since)
 
     async def disconnect(self) -> None:
         """Close the connection; returns when nothing more can go out."""

@@ -54,7 +54,7 @@ SINKS = (
     Sink(name="ReportedLine", keyword="reason"),
     Sink(name="Refusal", keyword="message"),
 )
-LISTS = {"services/previews.py": ("_list_warnings", "_list_media_warnings")}
+LISTS = {"services/previews.py": ("_list_warnings", "_list_media_warnings", "_list_option_warnings")}
 """Functions that return lists of messages."""
 TEXTS = {"services/campaign_views.py": ("_describe_block",)}
 """Functions that return a message which is no error's."""

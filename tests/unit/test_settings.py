@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from vestnik.domain.errors import ConfigurationError
-from vestnik.settings import load_settings
+from vestnik.settings import describe_settings, load_settings
 
 
 def test_jobs_are_kept_for_a_week_unless_something_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +38,47 @@ def test_texts_are_dated_in_utc_unless_a_zone_is_named(monkeypatch: pytest.Monke
 def test_a_zone_that_there_is_not_is_refused_by_name(value: str) -> None:
     with pytest.raises(ConfigurationError, match="time zone such as"):
         load_settings(time_zone=value)
+
+
+STORAGE = {
+    "VESTNIK_S3_ENDPOINT": "https://s3.example.org",
+    "VESTNIK_S3_BUCKET": "media",
+    "VESTNIK_S3_ACCESS_KEY_ID": "key",
+    "VESTNIK_S3_SECRET_ACCESS_KEY": "canary",
+}
+
+
+def test_a_bucket_needs_all_that_opens_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in STORAGE.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().s3_address == "https://s3.example.org"
+    assert "canary" not in repr(load_settings())
+    assert all(view.value != "canary" for view in describe_settings(load_settings()))
+    for name in STORAGE:
+        with monkeypatch.context() as changed:
+            changed.delenv(name)
+            with pytest.raises(ConfigurationError, match=name) as caught:
+                load_settings()
+            assert "canary" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "value", ["s3.example.org", "ftp://s3.example.org", "https://me:pw@s3.example.org", "https://"]
+)
+def test_an_endpoint_that_is_no_address_is_refused_by_name(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, given in (STORAGE | {"VESTNIK_S3_ENDPOINT": value}).items():
+        monkeypatch.setenv(name, given)
+    with pytest.raises(ConfigurationError, match="VESTNIK_S3_ENDPOINT") as caught:
+        load_settings()
+    assert "pw" not in caught.value.message
+
+
+def test_the_storage_of_a_supabase_project_needs_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in STORAGE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("VESTNIK_S3_ENDPOINT")
+    monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.example/")
+    monkeypatch.setenv("SUPABASE_DIRECT_URL", "postgresql://db.supabase.example/postgres")
+    assert load_settings().s3_address == "https://project.supabase.example/storage/v1/s3"

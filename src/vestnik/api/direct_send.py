@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -12,19 +13,37 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.api.schemas import ApiModel, Text
-from vestnik.api.templates import Mode, Source
+from vestnik.api.templates import (
+    Address,
+    Kind,
+    Mode,
+    Position,
+    Protected,
+    Silent,
+    Size,
+    Source,
+    StoredFile,
+    StoredFiles,
+)
+from vestnik.delivery.fetched_files import receive_address
+from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.commands import CommandStatus
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
 from vestnik.domain.ids import CommandId
+from vestnik.domain.media import check_media
+from vestnik.domain.posting import OPTION_NAMES, PreviewPosition
 from vestnik.domain.users import Role
 from vestnik.services import direct_send
 from vestnik.services.direct_send import MOST_CHANNELS, NewSend, SendResult
+from vestnik.services.media import ReceivedMedia, store_media
 from vestnik.web.idempotency import Act, Acting, ReplayedAnswer
 from vestnik.web.identity import allow
 from vestnik.web.state import WebState, read_state
 
 router = APIRouter(prefix="/test", tags=["direct send"])
 
+FETCH_SECONDS: Final = 20.0
+"""For a file at an address: somebody waits for the answer."""
 _FIELDS: Final = {
     "channel": "channels",
     "template": "template_id",
@@ -51,6 +70,19 @@ class NewDirectSend(ApiModel):
     template_id: UUID | None = None
     parse_mode: Mode = None
     link_preview: bool = True
+    link_preview_position: Position = PreviewPosition.BELOW
+    link_preview_size: Size = None
+    silent: Silent = False
+    protect_content: Protected = False
+    media_id: StoredFile = None
+    media_ids: StoredFiles = Field(default_factory=list)
+    media_type: Kind = None
+    media_url: Annotated[
+        Address,
+        Field(
+            description="A file to fetch now from a public address; with mediaType, instead of a stored one."
+        ),
+    ] = None
     mode: Annotated[
         Text,
         Field(max_length=20, description="TEST rehearses: nothing leaves for Telegram. LIVE posts."),
@@ -115,14 +147,21 @@ async def send_now(
         text=body.text,
         template_id=body.template_id,
         parse_mode=body.parse_mode,
-        link_preview=body.link_preview,
+        **{name: getattr(body, name) for name in OPTION_NAMES},
         mode=body.mode,
         account=None if body.account_id is None else str(body.account_id),
         idempotency_key=act.key,
         key_owner=str(act.identity.user_id),
         zone=state.zone,
     )
-    requested = await _request(act, new, state)
+    named = choose_media_ids(body.media_id, body.media_ids)
+    address = check_media(body.media_type, body.media_url, named[0] if named else None)
+    fetched = None
+    if address is not None and address.url is not None:
+        fetched = await receive_address(state.media, address.url, str(address.kind), within=FETCH_SECONDS)
+    if new.text is None and (named or fetched):
+        new = replace(new, text="" if new.template_id is None else None)
+    requested = await _request(act, replace(new, media_ids=named), state, fetched)
     if requested.is_repeat:
         response.headers["Idempotency-Replayed"] = "true"
     results = await _wait(state, requested.ids)
@@ -132,11 +171,14 @@ async def send_now(
     return DirectSendAnswer(ids=requested.ids, results=[DirectSendResult.show(result) for result in results])
 
 
-async def _request(act: Act, new: NewSend, state: WebState) -> RequestedIds:
+async def _request(act: Act, new: NewSend, state: WebState, fetched: ReceivedMedia | None) -> RequestedIds:
     """Ask for the posts, or find those that were asked for under the same Idempotency-Key."""
 
     async def work(session: AsyncSession) -> RequestedIds:
-        made = await direct_send.request_send(session, act.actor, new, open_keys=state.open_keys)
+        wanted = new
+        if fetched is not None:
+            wanted = replace(new, media_ids=[(await store_media(session, act.actor, fetched)).id])
+        made = await direct_send.request_send(session, act.actor, wanted, open_keys=state.open_keys)
         return RequestedIds(ids=list(made.ids), is_repeat=made.is_repeat)
 
     try:

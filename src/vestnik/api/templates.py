@@ -12,11 +12,14 @@ from pydantic.alias_generators import to_camel
 
 from vestnik.api.schemas import ApiModel, Limit, Name, Page, Text, make_page
 from vestnik.content import MAX_SOURCE_LENGTH, EntityType, ParseMode, Variable, entity_to_json
+from vestnik.domain.albums import LARGEST_ALBUM
 from vestnik.domain.ids import TemplateId
 from vestnik.domain.media import LONGEST_URL, MediaType
+from vestnik.domain.posting import PreviewPosition, PreviewSize
 from vestnik.domain.users import Role
 from vestnik.services import previews, templates
-from vestnik.services.templates import TemplateChanges, TemplateDraft
+from vestnik.services.template_files import TemplateChanges
+from vestnik.services.templates import TemplateDraft
 from vestnik.web.cursors import decode_cursor
 from vestnik.web.etags import ExpectedRevision, list_created, put_etag
 from vestnik.web.idempotency import Acting
@@ -62,6 +65,55 @@ StoredFile = Annotated[
 ]
 
 
+StoredFiles = Annotated[
+    list[UUID],
+    Field(
+        max_length=LARGEST_ALBUM,
+        description="Stored files in their order, 2 to 10 for an album: photos and videos together, documents or audio "
+        "with their like. One is the same as mediaId.",
+        examples=[[]],
+    ),
+]
+Position = Annotated[
+    Annotated[Text, Field(max_length=20)],
+    Field(description="Where the link's preview stands: above or below the text.", examples=["below"]),
+]
+Size = Annotated[
+    Annotated[Text, Field(max_length=20)] | None,
+    Field(
+        description="large or small for the picture of the link's preview, where the text has an http or "
+        "https address; null leaves it to Telegram.",
+        examples=["large"],
+    ),
+]
+Silent = Annotated[bool, Field(description="Readers are notified without a sound.")]
+Protected = Annotated[bool, Field(description="Readers cannot forward, save or copy the post.")]
+
+
+class Button(ApiModel):
+    """A button with a link below a post."""
+
+    text: Annotated[
+        Text, Field(max_length=200, description="At most 64 UTF-16 units.", examples=["Read more"])
+    ]
+    url: Annotated[
+        Text,
+        Field(
+            max_length=4096, description="An http, https or tg address.", examples=["https://news.example/1"]
+        ),
+    ]
+
+
+Buttons = Annotated[
+    list[list[Button]],
+    Field(
+        description="Rows of buttons with links: at most 8 in a row, 100 in all. Only the posts of bots can have them, "
+        "and albums cannot.",
+        examples=[[]],
+    ),
+]
+
+
 class NewTemplate(ApiModel):
     """A template to make. With media the text is a caption of 1,024 UTF-16 units instead of 4,096."""
 
@@ -69,9 +121,15 @@ class NewTemplate(ApiModel):
     content: Source
     parse_mode: Mode = None
     link_preview: bool = True
+    link_preview_position: Position = PreviewPosition.BELOW
+    link_preview_size: Size = None
+    silent: Silent = False
+    protect_content: Protected = False
+    buttons: Buttons = Field(default_factory=list)
     media_type: Kind = None
     media_url: Address = None
     media_id: StoredFile = None
+    media_ids: StoredFiles = Field(default_factory=list)
 
 
 class TemplateEdit(ApiModel):
@@ -81,9 +139,15 @@ class TemplateEdit(ApiModel):
     content: Source = Field(default_factory=str)
     parse_mode: Mode = None
     link_preview: bool = Field(default_factory=bool)
+    link_preview_position: Position = Field(default_factory=str)
+    link_preview_size: Size = None
+    silent: Silent = Field(default_factory=bool)
+    protect_content: Protected = Field(default_factory=bool)
+    buttons: Buttons = Field(default_factory=list)
     media_type: Kind = None
     media_url: Address = None
     media_id: StoredFile = None
+    media_ids: StoredFiles = Field(default_factory=list)
 
 
 class Duplicate(ApiModel):
@@ -133,6 +197,7 @@ class DraftPreview(PreviewOf):
     media_type: Kind = None
     media_url: Address = None
     media_id: StoredFile = None
+    media_ids: StoredFiles = Field(default_factory=list)
 
 
 class ListedTemplate(ApiModel):
@@ -143,9 +208,15 @@ class ListedTemplate(ApiModel):
     content: Annotated[str, Field(examples=[EXAMPLE])]
     parse_mode: ParseMode | None
     link_preview: bool
+    link_preview_position: PreviewPosition
+    link_preview_size: PreviewSize | None
+    silent: bool
+    protect_content: bool
+    buttons: list[list[Button]]
     media_type: MediaType | None
     media_url: str | None
-    media_id: UUID | None
+    media_id: Annotated[UUID | None, Field(description="The first of mediaIds.")]
+    media_ids: Annotated[list[UUID], Field(description="The stored files in their order.")]
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -246,6 +317,7 @@ async def preview_text(request: Request, body: DraftPreview) -> PreviewModel:
         media_type=body.media_type,
         media_url=body.media_url,
         media_id=body.media_id,
+        media_ids=body.media_ids,
     )
     state = read_state(request.app)
     found = await state.database.run(

@@ -1,11 +1,13 @@
 """`vestnik send`: one post now, past the campaign queue, and Telegram's answer to it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vestnik.cli.context import identify_actor, read_settings
+from vestnik.cli.media_files import MediaOption, MediaTypeOption, receive_files
 from vestnik.cli.output import JsonOption, print_json, print_note
 from vestnik.domain.errors import InvalidInputError
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from vestnik.domain.ids import CommandId
     from vestnik.services.direct_send import NewSend, SendResult
+    from vestnik.services.media import ReceivedMedia
     from vestnik.settings import Settings
 
 _GRACE = timedelta(seconds=1)
@@ -37,11 +40,29 @@ def send_posts(
         ),
     ] = None,
     link_preview: Annotated[
-        bool, typer.Option("--link-preview/--no-link-preview", help="Show the text's first link below it.")
+        bool, typer.Option("--link-preview/--no-link-preview", help="Show a preview of the first link.")
     ] = True,
+    link_preview_position: Annotated[
+        str,
+        typer.Option(
+            "--link-preview-position", metavar="above|below", help="Where that page's preview stands."
+        ),
+    ] = "below",
+    link_preview_size: Annotated[
+        str | None,
+        typer.Option(
+            "--link-preview-size", metavar="large|small", help="Of its picture; Telegram chooses without."
+        ),
+    ] = None,
+    silent: Annotated[bool, typer.Option("--silent", help="Notify readers without a sound.")] = False,
+    protect_content: Annotated[
+        bool, typer.Option("--protect-content", help="Readers cannot forward, save or copy the post.")
+    ] = False,
     template: Annotated[
         str | None, typer.Option("--template", metavar="TEMPLATE", help="Its name or id, instead of a text.")
     ] = None,
+    media: MediaOption = None,
+    media_type: MediaTypeOption = None,
     mode: Annotated[
         str, typer.Option("--mode", metavar="TEST|LIVE", help="TEST rehearses: nothing leaves for Telegram.")
     ] = "TEST",
@@ -76,19 +97,26 @@ def send_posts(
             raise InvalidInputError("--result goes alone: it only asks about an earlier post", field="result")
         found = bootstrap.run_with_engine(settings, _Asking(results), announce=print_note)
     else:
+        if media and template is not None:
+            raise InvalidInputError("a template has its own files; leave these out", field="media")
         new = NewSend(
             channels=channels or [],
-            text=text,
+            text="" if media and text is None else text,
             template=template,
             parse_mode=parse_mode,
             link_preview=link_preview,
+            link_preview_position=link_preview_position,
+            link_preview_size=link_preview_size,
+            silent=silent,
+            protect_content=protect_content,
             zone=settings.zone,
             mode=mode,
             account=account,
             expires_in=timedelta(seconds=timeout),
             idempotency_key=idempotency_key,
         )
-        found = bootstrap.run_with_engine(settings, _Sending(settings, new), announce=print_note)
+        received = receive_files(settings, media or [], media_type or [])
+        found = bootstrap.run_with_engine(settings, _Sending(settings, new, received), announce=print_note)
     for result in found:
         if as_json:
             print_json(result)
@@ -101,20 +129,23 @@ def send_posts(
 class _Sending:
     """Ask, then wait."""
 
-    def __init__(self, settings: "Settings", new: "NewSend") -> None:
+    def __init__(self, settings: "Settings", new: "NewSend", files: "list[ReceivedMedia]") -> None:
         self._settings = settings
         self._new = new
+        self._files = files
 
     async def __call__(self, engine: "AsyncEngine") -> "list[SendResult]":
         from vestnik.bootstrap import open_keys
         from vestnik.db.engine import open_session
         from vestnik.services.direct_send import request_send, wait_for_results
+        from vestnik.services.media import store_media
 
         async with open_session(engine) as session:
+            stored = [await store_media(session, identify_actor(), file) for file in self._files]
             requested = await request_send(
                 session,
                 identify_actor(),
-                self._new,
+                replace(self._new, media_ids=[media.id for media in stored]),
                 open_keys=lambda: open_keys(self._settings, announce=print_note),
             )
         if requested.is_repeat:

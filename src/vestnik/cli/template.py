@@ -1,26 +1,23 @@
 """`vestnik template`: what to post."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vestnik.cli.context import identify_actor, read_settings, run_action
+from vestnik.cli.media_files import MediaOption, MediaTypeOption, receive_files
 from vestnik.cli.output import JsonOption, print_json, read_input
 from vestnik.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from vestnik.services.media import ReceivedMedia
     from vestnik.services.templates import TemplateView
 
 app = typer.Typer(help="Templates of posts.", no_args_is_help=True)
 
 # No text within Telegram's limit takes more, with room for a sensible message about one beyond it.
 _MAX_TEXT_BYTES = 1024 * 1024
-_CHUNK = 1024 * 1024
 
 
 @app.callback()
@@ -44,32 +41,57 @@ def create_template(
         typer.Option("--parse-mode", metavar="HTML|MARKDOWN", help="How it is written; plain text without."),
     ] = None,
     link_preview: Annotated[
-        bool, typer.Option("--link-preview/--no-link-preview", help="Show the first link's page below it.")
+        bool, typer.Option("--link-preview/--no-link-preview", help="Show a preview of the first link.")
     ] = True,
-    media: Annotated[
-        Path | None, typer.Option("--media", metavar="FILE", help="A file to post; the text is its caption.")
+    link_preview_position: Annotated[
+        str,
+        typer.Option(
+            "--link-preview-position", metavar="above|below", help="Where that page's preview stands."
+        ),
+    ] = "below",
+    link_preview_size: Annotated[
+        str | None,
+        typer.Option(
+            "--link-preview-size", metavar="large|small", help="Of its picture; Telegram chooses without."
+        ),
     ] = None,
-    media_type: Annotated[
-        str, typer.Option("--media-type", metavar="TYPE", help="As what the file is posted, with --media.")
-    ] = "photo",
+    silent: Annotated[bool, typer.Option("--silent", help="Notify readers without a sound.")] = False,
+    protect_content: Annotated[
+        bool, typer.Option("--protect-content", help="Readers cannot forward, save or copy the post.")
+    ] = False,
+    media: MediaOption = None,
+    media_type: MediaTypeOption = None,
+    buttons: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--button",
+            metavar='"TEXT URL"',
+            help="A button with a link, on a row of its own; for the posts of bots.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a template; {channel_title} and other variables are filled in for each channel."""
     from vestnik.services.media import store_media
     from vestnik.services.templates import TemplateDraft, save_template
 
-    content = "" if media is not None and text is None and text_file is None else _read_text(text, text_file)
-    received = None if media is None else _receive_file(context, media, media_type)
+    content = "" if media and text is None and text_file is None else _read_text(text, text_file)
+    received = receive_files(read_settings(context), media or [], media_type or [])
 
     async def act(session: "AsyncSession") -> "TemplateView":
         actor = identify_actor()
-        stored = None if received is None else await store_media(session, actor, received)
+        stored = [await store_media(session, actor, file) for file in received]
         draft = TemplateDraft(
             name=name,
             content=content,
             parse_mode=parse_mode,
             link_preview=link_preview,
-            media_id=None if stored is None else stored.id,
+            link_preview_position=link_preview_position,
+            link_preview_size=link_preview_size,
+            silent=silent,
+            protect_content=protect_content,
+            media_ids=[file.id for file in stored],
+            buttons=[[_read_button(button)] for button in buttons or []],
         )
         return await save_template(session, actor, draft, field="text")
 
@@ -83,25 +105,10 @@ def create_template(
     print(f"Next: vestnik campaign create --name NAME --batch BATCH --template {template.id} --rate 20")
 
 
-def _receive_file(context: typer.Context, path: Path, kind: str) -> "ReceivedMedia":
-    """Take the file into the data directory, where a worker of this machine finds it."""
-    from vestnik.bootstrap import run_async
-    from vestnik.db.media_files import LocalMediaStore
-    from vestnik.services.media import receive_media
-
-    store = LocalMediaStore(read_settings(context).data_dir)
-    try:
-        file = path.open("rb")
-    except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise InvalidInputError(f"the file '{path}' cannot be read: {reason}", field="media") from exc
-    with file:
-        return run_async(receive_media(store, _read_chunks(file), kind=kind, name=path.name))
-
-
-async def _read_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
+def _read_button(given: str) -> dict[str, str]:
+    """The address is the last word; what is wrong with either is said when the template is checked."""
+    text, _, url = given.strip().rpartition(" ")
+    return {"text": text, "url": url}
 
 
 def _read_text(text: str | None, text_file: str | None) -> str:

@@ -319,9 +319,15 @@ async def read_frozen(session: AsyncSession, campaign_id: CampaignId) -> Templat
         content=frozen.content,
         parse_mode=frozen.parse_mode,
         link_preview=frozen.link_preview,
+        link_preview_position=frozen.link_preview_position,
+        link_preview_size=frozen.link_preview_size,
+        silent=frozen.silent,
+        protect_content=frozen.protect_content,
+        buttons=frozen.buttons,
         media_type=frozen.media_type,
         media_url=frozen.media_url,
         media_id=frozen.media_id,
+        media_ids=frozen.media_ids,
     )
 
 

@@ -28,12 +28,14 @@ from vestnik.console.campaign_wizard import show_template
 from vestnik.console.forms import Form, Submitted, submit
 from vestnik.console.marking import mark
 from vestnik.console.post_previews import show_post
+from vestnik.console.template_forms import read_post_options
 from vestnik.console.visitors import Visiting, Visitor, lead_to, open_to
 from vestnik.content import ParseMode
 from vestnik.domain.campaigns import parse_mode
 from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.lifecycle import CampaignAction, campaign_sources
+from vestnik.domain.posting import LATER_NAMES, pick_options, write_options
 from vestnik.domain.states import CampaignStatus
 from vestnik.domain.users import Role
 from vestnik.services.accounts import list_accounts
@@ -177,6 +179,7 @@ async def save_content(visitor: Visiting, campaign_id: UUID, form: Submitted) ->
             form.text("content"),
             parse_mode=form.optional("parse_mode"),
             link_preview=form.flag("link_preview"),
+            options=_read_later_options(form),
             media_id=None if form.flag("without_file") else KEPT,
             expected_revision=form.revision(),
         )
@@ -192,6 +195,10 @@ async def save_content(visitor: Visiting, campaign_id: UUID, form: Submitted) ->
 
 
 _UNREADABLE_DRAFT: Final = TemplateDraft(name="", content="", parse_mode=ParseMode.HTML)
+
+
+def _read_later_options(form: Form) -> dict[str, Any]:
+    return {name: value for name, value in read_post_options(form).items() if name in LATER_NAMES}
 
 
 async def _read_stored(visitor: Visitor, campaign: CampaignView) -> TemplateDraft | None:
@@ -213,7 +220,7 @@ async def _show_content(
         if stored is None:
             return lead_to(f"/campaigns/{campaign_id}/edit")
     form = form or Form.start(
-        content=stored.content, parse_mode=stored.parse_mode or "", link_preview=stored.link_preview
+        content=stored.content, parse_mode=stored.parse_mode or "", **write_options(pick_options(stored))
     )
     is_stale = status == HTTPStatus.PRECONDITION_FAILED
     if is_stale:
@@ -222,10 +229,10 @@ async def _show_content(
         stored,
         content=form.text("content"),
         parse_mode=form.optional("parse_mode"),
-        link_preview=form.flag("link_preview"),
+        **read_post_options(form),
     )
     if form.flag("without_file"):
-        typed = replace(typed, media_type=None, media_url=None, media_id=None)
+        typed = replace(typed, media_type=None, media_url=None, media_id=None, media_ids=())
     return visitor.render(
         "campaigns/content.html",
         status=status,

@@ -21,6 +21,7 @@ from vestnik.console.post_previews import (
     suggest_channels,
     write_channel,
 )
+from vestnik.console.template_forms import read_post_options
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.content import count_units
 from vestnik.domain.errors import AccountHeldError, ConflictError, InvalidInputError, NotFoundError
@@ -182,7 +183,7 @@ async def _preview(visitor: Visitor, form: Form) -> ShownPost:
         name="",
         content=form.text("text"),
         parse_mode=form.optional("parse_mode"),
-        link_preview=form.flag("link_preview"),
+        **read_post_options(form),
     )
     if form.text("what") == TEMPLATE:
         template_id = parse_id(form.text("template"))
@@ -262,7 +263,7 @@ def _read_send(visitor: Visitor, form: Form, account: AccountView | None) -> New
         text=None if is_template else form.text("text"),
         template_id=template_id if is_template else None,
         parse_mode=None if is_template else form.optional("parse_mode"),
-        link_preview=form.flag("link_preview"),
+        **({} if is_template else read_post_options(form)),
         mode=Mode.LIVE if is_live else Mode.TEST,
         account=None if account is None else str(account.id),
         # Without a key the posts would not be known as asked for together.

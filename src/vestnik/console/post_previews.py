@@ -1,6 +1,5 @@
 """A post as Telegram would show it, beside the field where it is written."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,17 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.console.marking import mark
 from vestnik.console.visitors import Visitor
-from vestnik.content import EntityType, Variable, count_units
+from vestnik.content import Variable
+from vestnik.domain.albums import LARGEST_ALBUM
 from vestnik.domain.channels import parse_channel_name
-from vestnik.domain.errors import InvalidInputError
+from vestnik.domain.errors import InvalidInputError, NotFoundError
+from vestnik.domain.ids import MediaId
+from vestnik.domain.posting import USUAL, PostOptions, pick_options
 from vestnik.services.channel_views import ChannelQuery, ChannelView, list_channels
+from vestnik.services.media import MediaView, get_media
 from vestnik.services.previews import SAMPLE_USERNAME, Preview, preview_draft
 from vestnik.services.templates import TemplateDraft, find_limit
 from vestnik.web.state import read_state
 
 LONGEST_CHANNEL: Final = 200
 MOST_SUGGESTIONS: Final = 10
-_LINK: Final = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 _SAMPLE_TITLE: Final = mark("Channel title")
 
 VARIABLE_TEXTS: Final = {
@@ -48,9 +50,11 @@ class ShownPost:
     """Whose title stands above the post."""
     is_channel_missing: bool
     """Another channel was asked for than is shown."""
-    picture: UUID | None
+    files: Sequence[MediaView]
+    """The stored files, in their order."""
     link: str | None
     """The address of which Telegram would show a preview."""
+    how: PostOptions
     at: datetime
 
     @property
@@ -74,7 +78,8 @@ async def show_post(visitor: Visitor, draft: TemplateDraft, *, channel: str = ""
         title = visitor.language.gettext(_SAMPLE_TITLE)
         return await preview_draft(session, draft, at=at, title=title, username=SAMPLE_USERNAME)
 
-    has_media = draft.media_id is not None or draft.media_url is not None
+    ids = draft.media_ids or ([] if draft.media_id is None else [draft.media_id])
+    has_media = bool(ids) or draft.media_url is not None
     shown, problem = None, ""
     try:
         shown = await visitor.read(preview)
@@ -89,8 +94,9 @@ async def show_post(visitor: Visitor, draft: TemplateDraft, *, channel: str = ""
         warnings=[visitor.say(warning) for warning in shown.warnings] if shown is not None else [],
         channel=name_channel(found[0]) if found else visitor.language.gettext(_SAMPLE_TITLE),
         is_channel_missing=bool(wanted) and not found,
-        picture=draft.media_id,
-        link=_find_link(shown) if shown is not None and draft.link_preview and not has_media else None,
+        files=await find_media(visitor, ids),
+        link=shown.link if shown is not None else None,
+        how=_pick_how(draft),
         at=at,
     )
 
@@ -136,14 +142,22 @@ async def _find_channel(session: AsyncSession, wanted: str) -> Sequence[ChannelV
     return (exact or found)[:1]
 
 
-def _find_link(preview: Preview) -> str | None:
-    """The first address in the text or behind it."""
-    links = [
-        (entity.offset, entity.url)
-        for entity in preview.entities
-        if entity.type is EntityType.TEXT_LINK and entity.url and _LINK.match(entity.url)
-    ]
-    written = _LINK.search(preview.text)
-    if written is not None:
-        links.append((count_units(preview.text[: written.start()]), written[0]))
-    return min(links)[1] if links else None
+async def find_media(visitor: Visitor, media_ids: Sequence[UUID]) -> list[MediaView]:
+    """Those of the stored files that are there, in the order of the ids."""
+
+    async def read(session: AsyncSession) -> list[MediaView]:
+        found = []
+        for media_id in media_ids[:LARGEST_ALBUM]:
+            with suppress(NotFoundError):
+                found.append(await get_media(session, MediaId(media_id)))
+        return found
+
+    return await visitor.read(read)
+
+
+def _pick_how(draft: TemplateDraft) -> PostOptions:
+    """The usual where what was sent cannot be read, which is said beside its field."""
+    try:
+        return pick_options(draft)
+    except InvalidInputError:
+        return USUAL

@@ -32,6 +32,20 @@ GROUPS: Final[Mapping[str, Mapping[str, SettingWords]]] = {
         "VESTNIK_DATA_DIR": SettingWords(
             meaning=mark("The folder of the embedded database, the key file, uploaded files and logs.")
         ),
+        "VESTNIK_S3_BUCKET": SettingWords(
+            meaning=mark(
+                "The bucket in which uploaded files are kept, so that workers of any machine find them."
+            ),
+            unset=mark("not set: files are kept in the data directory"),
+        ),
+        "VESTNIK_S3_ENDPOINT": SettingWords(
+            meaning=mark(
+                "The address of the storage with the bucket; any that speaks S3, such as Supabase Storage."
+            )
+        ),
+        "VESTNIK_S3_REGION": SettingWords(meaning=mark("The region of the storage, as its keys name it.")),
+        "VESTNIK_S3_ACCESS_KEY_ID": SettingWords(meaning=mark("The name of the key to the bucket.")),
+        "VESTNIK_S3_SECRET_ACCESS_KEY": SettingWords(meaning=mark("The key to the bucket.")),
         "VESTNIK_LISTEN_URL": SettingWords(
             meaning=mark(
                 "A second address of the database for live progress, needed where the first one goes through a"

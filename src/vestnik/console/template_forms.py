@@ -1,16 +1,22 @@
 """What the editor of templates sends, and the picture that goes with it."""
 
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import Response
+from starlette.datastructures import UploadFile
 
 from vestnik.console.forms import Form, Submitted, explain
+from vestnik.console.post_previews import find_media
 from vestnik.console.visitors import Visiting, Visitor, open_to
-from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from vestnik.content import Buttons
+from vestnik.domain.albums import LARGEST_ALBUM, check_album, choose_media_ids
+from vestnik.domain.errors import ConflictError, InvalidInputError
 from vestnik.domain.ids import MediaId
 from vestnik.domain.media import LARGEST_PHOTO, MediaType
+from vestnik.domain.posting import PreviewPosition, pick_options, write_options
 from vestnik.domain.users import Role
 from vestnik.services.accounts import parse_id
 from vestnik.services.media import (
@@ -20,7 +26,8 @@ from vestnik.services.media import (
     receive_media,
     store_media,
 )
-from vestnik.services.templates import TemplateChanges, TemplateDraft, TemplateView
+from vestnik.services.template_files import TemplateChanges
+from vestnik.services.templates import TemplateDraft, TemplateView
 from vestnik.web.downloads import send_file
 from vestnik.web.state import read_state
 from vestnik.web.uploads import read_upload
@@ -34,8 +41,9 @@ def start_form(view: TemplateView) -> Form:
         name=view.name,
         content=view.content,
         parse_mode=view.parse_mode or "",
-        link_preview=view.link_preview,
-        media_id=view.media_id,
+        **write_options(pick_options(view)),
+        buttons=show_buttons(view.buttons),
+        media_id=view.media_ids,
         media_type=view.media_type,
         media_url=view.media_url,
         revision=view.revision,
@@ -49,11 +57,37 @@ def read_draft(form: Form) -> TemplateDraft:
         name=form.text("name"),
         content=form.text("content"),
         parse_mode=form.optional("parse_mode"),
-        link_preview=form.flag("link_preview"),
+        **read_post_options(form),
+        buttons=parse_buttons(form.text("buttons")),
         media_type=(form.optional("media_type") or MediaType.PHOTO.value) if address else None,
         media_url=address,
-        media_id=_read_media_id(form),
+        media_ids=_read_media_ids(form),
     )
+
+
+def read_post_options(form: Form) -> dict[str, Any]:
+    """How a form says that its post is announced and shown; the services check it."""
+    return {
+        "link_preview": form.flag("link_preview"),
+        "link_preview_position": form.optional("link_preview_position") or PreviewPosition.BELOW.value,
+        "link_preview_size": form.optional("link_preview_size"),
+        "silent": form.flag("silent"),
+        "protect_content": form.flag("protect_content"),
+    }
+
+
+def show_buttons(buttons: Buttons) -> str:
+    """As somebody types them: a row on each line, `|` between buttons, the address behind the text."""
+    return "\n".join(" | ".join(f"{button.text} {button.url}" for button in row) for row in buttons)
+
+
+def parse_buttons(text: str) -> list[list[dict[str, str]]]:
+    """What `show_buttons` writes, or somebody typed; the services check it."""
+    rows = []
+    for line in text.split("\n"):
+        parts = [part.strip().rpartition(" ") for part in line.split(" | ") if part.strip()]
+        rows.append([{"text": label.strip(), "url": url} for label, _, url in parts])
+    return [row for row in rows if row]
 
 
 def read_changes(draft: TemplateDraft) -> TemplateChanges:
@@ -63,62 +97,99 @@ def read_changes(draft: TemplateDraft) -> TemplateChanges:
         content=draft.content,
         parse_mode=draft.parse_mode,
         link_preview=draft.link_preview,
+        link_preview_position=draft.link_preview_position,
+        link_preview_size=draft.link_preview_size,
+        silent=draft.silent,
+        protect_content=draft.protect_content,
+        buttons=draft.buttons,
         media_type=draft.media_type,
         media_url=draft.media_url,
         media_id=draft.media_id,
+        media_ids=draft.media_ids,
     )
 
 
-def _read_media_id(form: Form) -> UUID | None:
-    text = form.text("media_id").strip()
-    media_id = parse_id(text)
-    if text and media_id is None:
-        raise InvalidInputError(f"there is no stored file {text[:40]}", field="media_id")
-    return media_id
+def _read_media_ids(form: Form) -> tuple[UUID, ...]:
+    ids = []
+    for text in filter(None, (text.strip() for text in form.texts("media_id"))):
+        media_id = parse_id(text)
+        if media_id is None:
+            raise InvalidInputError(f"there is no stored file {text[:40]}", field="media_id")
+        ids.append(media_id)
+    return tuple(ids)
+
+
+async def find_files(visitor: Visitor, form: Form) -> list[MediaView]:
+    """The stored files that the form names, in their order, without those that are not there."""
+    try:
+        return await find_media(visitor, _read_media_ids(form))
+    except InvalidInputError:
+        return []
 
 
 async def find_picture(visitor: Visitor, form: Form) -> MediaView | None:
-    """The stored picture that the form names; None without one that is there."""
-    media_id = parse_id(form.text("media_id").strip())
-    if media_id is None:
-        return None
-    try:
-        return await visitor.read(lambda session: get_media(session, MediaId(media_id)))
-    except NotFoundError:
-        return None
+    """The first of the stored files that the form names; None without one that is there."""
+    return next(iter(await find_files(visitor, form)), None)
 
 
 async def receive_picture(visitor: Visitor, form: Form) -> ReceivedMedia | None:
     """The file that came with a form, checked; nothing names it yet. Raises InvalidInputError, MediaStoreError."""
-    upload = form.files.get("file")
+    upload = form.files.get("file") or form.files.get("added")
     if upload is None or form.is_only_shown:
         return None
     store = read_state(visitor.request.app).media
-    kind = MediaType.PHOTO.value
+    kind = await _choose_kind(visitor, form, upload)
     try:
         return await receive_media(store, read_upload(upload), kind=kind, name=upload.filename or kind)
     except InvalidInputError as error:
-        raise InvalidInputError(error.message, field="file") from error
+        field = "file" if "file" in form.files else "added"
+        raise InvalidInputError(error.message, field=field) from error
+
+
+async def _choose_kind(visitor: Visitor, form: Form, upload: UploadFile) -> str:
+    """As what a file is stored: beside documents or audio as these are, else by what the browser says."""
+    first = await find_picture(visitor, form) if "added" in form.files else None
+    if first is not None and first.kind not in {MediaType.PHOTO, MediaType.VIDEO}:
+        return first.kind
+    is_film = (upload.content_type or "").startswith("video/")
+    return MediaType.VIDEO if first is not None and is_film else MediaType.PHOTO
+
+
+def _rearrange(form: Form, files: list[MediaView]) -> list[MediaView]:
+    """The files after a button was pressed: one or all taken out, or one put before the one that it followed."""
+    removed, earlier = form.text("remove"), form.text("earlier")
+    if removed:
+        return [file for file in files if removed != "yes" and str(file.id) != removed]
+    place = next((place for place, file in enumerate(files) if str(file.id) == earlier), 0)
+    if place:
+        files[place - 1], files[place] = files[place], files[place - 1]
+    return files
 
 
 @router.post("", **open_to(Role.OPERATOR))
 async def change_picture(visitor: Visiting, form: Submitted) -> Response:
-    """Keep a picture as soon as it is chosen, or take it off the form; the template changes when it is saved."""
+    """Keep a file as soon as it is chosen, take one off or move it; the template changes when it is saved."""
     problem = form
-    picture = None if form.flag("remove") else await find_picture(visitor, form)
+    files = _rearrange(form, await find_files(visitor, form))
     status = HTTPStatus.OK
     try:
         received = await receive_picture(visitor, form)
         if received is not None:
-            picture = await visitor.read(lambda session: store_media(session, visitor.actor, received))
+            stored = await visitor.read(lambda session: store_media(session, visitor.actor, received))
+            together = [*files, stored] if "added" in form.files else [stored]
+            choose_media_ids(None, [file.id for file in together])
+            check_album([file.kind for file in together])
+            files = together
     except (InvalidInputError, ConflictError) as error:
+        error.field = "added" if error.field == "media_ids" else error.field
         problem, status = explain(visitor, form, error), HTTPStatus.UNPROCESSABLE_ENTITY
     return visitor.render(
         "templates/picture.html",
         status=status,
         headers={"HX-Trigger-After-Settle": "picture-changed"},
         form=problem,
-        picture=picture,
+        files=files,
+        most=LARGEST_ALBUM,
         largest=LARGEST_PHOTO,
     )
 

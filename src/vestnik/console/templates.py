@@ -16,7 +16,7 @@ from vestnik.console.marking import mark
 from vestnik.console.pages import PAGE_SIZE, make_page, read_cursor, read_search
 from vestnik.console.post_previews import VARIABLE_TEXTS, render_post, show_post, suggest_channels
 from vestnik.console.template_forms import (
-    find_picture,
+    find_files,
     read_changes,
     read_draft,
     receive_picture,
@@ -24,6 +24,7 @@ from vestnik.console.template_forms import (
 )
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.content import count_units
+from vestnik.domain.albums import LARGEST_ALBUM
 from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.ids import TemplateId
 from vestnik.domain.media import LARGEST_PHOTO
@@ -72,7 +73,7 @@ async def create_template(visitor: Visiting, form: Submitted) -> Response:
         return await again(explain(visitor, form, error), HTTPStatus.UNPROCESSABLE_ENTITY)
 
     async def create(session: AsyncSession) -> str:
-        draft = await _attach(session, visitor, read_draft(form), received)
+        draft = await _attach(session, visitor, form, received)
         made = await templates.save_template(session, visitor.actor, draft)
         return f"/templates/{made.id}"
 
@@ -80,13 +81,15 @@ async def create_template(visitor: Visiting, form: Submitted) -> Response:
 
 
 async def _attach(
-    session: AsyncSession, visitor: Visitor, draft: TemplateDraft, received: ReceivedMedia | None
+    session: AsyncSession, visitor: Visitor, form: Form, received: ReceivedMedia | None
 ) -> TemplateDraft:
-    """The draft with a picture that came along; it is kept only if the draft is."""
+    """The draft with a file that came along; it is kept only if the draft is."""
+    draft, is_added = read_draft(form), "added" in form.files
     if received is None:
         return draft
     view = await store_media(session, visitor.actor, received)
-    return replace(draft, media_id=view.id, media_url=None, media_type=None)
+    ids = (*draft.media_ids, view.id) if is_added else (view.id,)
+    return replace(draft, media_id=None, media_ids=ids, media_url=None, media_type=None)
 
 
 @router.post("/preview", **open_to(Role.VIEWER))
@@ -112,8 +115,8 @@ async def show_template(visitor: Visiting, template_id: UUID) -> Response:
     if visitor.may(Role.OPERATOR):
         return await _show_editor(visitor, start_form(view), view)
     shown = await show_post(visitor, _draft_of(view))
-    picture = await find_picture(visitor, start_form(view))
-    return visitor.render("templates/show.html", template=view, shown=shown, picture=picture)
+    files = await find_files(visitor, start_form(view))
+    return visitor.render("templates/show.html", template=view, shown=shown, files=files)
 
 
 @router.post("/{template_id}", **open_to(Role.OPERATOR))
@@ -129,7 +132,7 @@ async def change_template(visitor: Visiting, template_id: UUID, form: Submitted)
         return await again(explain(visitor, form, error), HTTPStatus.UNPROCESSABLE_ENTITY)
 
     async def change(session: AsyncSession) -> str:
-        draft = await _attach(session, visitor, read_draft(form), received)
+        draft = await _attach(session, visitor, form, received)
         await templates.edit_template(
             session,
             visitor.actor,
@@ -208,8 +211,9 @@ async def _show_editor(
         form=form,
         template=view,
         stored=stored,
-        stored_picture=None if stored is None else await find_picture(visitor, start_form(stored)),
-        picture=await find_picture(visitor, form),
+        stored_files=[] if stored is None else await find_files(visitor, start_form(stored)),
+        files=await find_files(visitor, form),
+        most=LARGEST_ALBUM,
         largest=LARGEST_PHOTO,
         shown=await show_post(visitor, draft),
         typed=count_units(form.text("content")),

@@ -10,6 +10,7 @@ would drop from a text passes in silence. Its facts come from core.telegram.org/
 core.telegram.org/api/entities and TDLib's source (td/telegram/MessageEntity.cpp, misc.cpp).
 """
 
+from vestnik.content.buttons import Buttons, read_buttons, write_buttons
 from vestnik.content.entities import EntityType, FormattedText, MessageEntity
 from vestnik.content.errors import MarkupError
 from vestnik.content.frozen import (
@@ -22,6 +23,7 @@ from vestnik.content.frozen import (
     read_content,
 )
 from vestnik.content.limits import CAPTION, MAX_ENTITIES, TEXT, Limit, check_length, count_units
+from vestnik.content.links import find_first_link
 from vestnik.content.markdown import parse_markdown
 from vestnik.content.modes import ParseMode, compile_template, parse_plain, read_parse_mode
 from vestnik.content.normalising import normalise
@@ -43,6 +45,7 @@ __all__ = [
     "MAX_ENTITIES",
     "MAX_SOURCE_LENGTH",
     "TEXT",
+    "Buttons",
     "EntityType",
     "FormattedText",
     "FrozenContent",
@@ -60,6 +63,7 @@ __all__ = [
     "content_to_json",
     "count_units",
     "entity_to_json",
+    "find_first_link",
     "formatted_from_json",
     "formatted_to_json",
     "frozen_from_json",
@@ -72,10 +76,12 @@ __all__ = [
     "parse_html",
     "parse_markdown",
     "parse_plain",
+    "read_buttons",
     "read_content",
     "read_parse_mode",
     "render",
     "render_preview_html",
     "template_from_json",
     "template_to_json",
+    "write_buttons",
 ]

@@ -1,9 +1,10 @@
 """Content that nothing changes any more: what a campaign keeps of its template, and what a direct send posts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
+from vestnik.content.buttons import Buttons, read_buttons, write_buttons
 from vestnik.content.entities import FormattedText
 from vestnik.content.limits import CAPTION, TEXT, Limit, check_length
 from vestnik.content.modes import ParseMode, compile_template, read_parse_mode
@@ -19,6 +20,7 @@ from vestnik.content.variables import Values, escape_braces
 from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.ids import MediaId
 from vestnik.domain.media import MediaFile, MediaReference, MediaType, check_media
+from vestnik.domain.posting import LATER_NAMES, USUAL, PostOptions, read_options, write_options
 from vestnik.domain.transport import Content
 
 
@@ -29,7 +31,8 @@ class FrozenContent:
     template: Template
     source: str = field(repr=False)
     parse_mode: ParseMode | None
-    link_preview: bool
+    options: PostOptions = USUAL
+    buttons: Buttons = ()
     files: tuple[MediaFile, ...] = ()
     address: MediaReference | None = None
     """A file that is still to be fetched from its address, and is one of `files` then."""
@@ -51,7 +54,7 @@ class FrozenContent:
         """
         assert self.address is None, "nothing is posted before the file is here"
         formatted = self.check(values)
-        return make_content(formatted, link_preview=self.link_preview, files=self.files)
+        return make_content(formatted, options=self.options, buttons=self.buttons, files=self.files)
 
     def check(self, values: Values | None) -> FormattedText:
         """The text of one channel, whether the file is here or not. Raises as `render`."""
@@ -64,7 +67,8 @@ def read_content(
     source: str,
     parse_mode: ParseMode | None,
     *,
-    link_preview: bool,
+    options: PostOptions = USUAL,
+    buttons: Buttons = (),
     limit: Limit = TEXT,
     files: tuple[MediaFile, ...] = (),
     address: MediaReference | None = None,
@@ -76,21 +80,32 @@ def read_content(
     """
     template = compile_template(source, parse_mode, field=field)
     check_template(template, CAPTION if files or address else limit, field=field)
+    if buttons and len(files) > 1:
+        raise InvalidInputError(
+            "an album has no buttons in Telegram; take them out, or post one file", field="buttons"
+        )
     return FrozenContent(
         template=template,
         source=unify_line_ends(source),
         parse_mode=parse_mode,
-        link_preview=link_preview,
+        options=options,
+        buttons=buttons,
         files=files,
         address=address,
     )
 
 
 def make_content(
-    formatted: FormattedText, *, link_preview: bool, files: tuple[MediaFile, ...] = ()
+    formatted: FormattedText,
+    *,
+    options: PostOptions = USUAL,
+    buttons: Buttons = (),
+    files: tuple[MediaFile, ...] = (),
 ) -> Content:
     """The formatted text as it is handed to Telegram."""
-    return Content(text=formatted.text, entities=formatted.entities, link_preview=link_preview, files=files)
+    return Content(
+        text=formatted.text, entities=formatted.entities, options=options, buttons=buttons, files=files
+    )
 
 
 def frozen_to_json(frozen: FrozenContent) -> dict[str, Any]:
@@ -100,8 +115,9 @@ def frozen_to_json(frozen: FrozenContent) -> dict[str, Any]:
             "template": template_to_json(frozen.template),
             "source": frozen.source,
             "parse_mode": frozen.parse_mode,
-            "link_preview": frozen.link_preview,
         }
+        | _write_options(frozen.options)
+        | _write_buttons(frozen.buttons)
         | _write_files(frozen.files)
         | _write_address(frozen.address)
     )
@@ -112,13 +128,13 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
 
     Campaigns that were started before there was formatting keep `{"text", "link_preview"}`.
     """
-    link_preview = data.get("link_preview") is not False
+    options = _read_options(data)
     if "template" not in data and isinstance(text := data.get("text"), str):
         return FrozenContent(
             template=Template(parts=(text,)),
             source=escape_braces(text),
             parse_mode=None,
-            link_preview=link_preview,
+            options=options,
         )
     source = data.get("source")
     if not isinstance(source, str):
@@ -129,7 +145,8 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
         template=template_from_json(data.get("template")),
         source=source,
         parse_mode=read_parse_mode(data.get("parse_mode")),
-        link_preview=link_preview,
+        options=options,
+        buttons=_read_buttons(data),
         files=_read_files(data),
         address=_read_address(data),
     )
@@ -138,23 +155,56 @@ def frozen_from_json(data: dict[str, Any]) -> FrozenContent:
 def content_to_json(content: Content) -> dict[str, Any]:
     """A rendered post for storing; `content_from_json` gives the same back."""
     formatted = FormattedText(text=content.text, entities=content.entities)
-    return {
-        "formatted": formatted_to_json(formatted),
-        "link_preview": content.link_preview,
-    } | _write_files(content.files)
+    return (
+        {"formatted": formatted_to_json(formatted)}
+        | _write_options(content.options)
+        | _write_buttons(content.buttons)
+        | _write_files(content.files)
+    )
 
 
 def content_from_json(data: dict[str, Any]) -> Content:
     """Raises InvalidInputError for anything that cannot be read; plain texts of before are `{"text", …}`."""
-    link_preview = data.get("link_preview") is not False
+    options = _read_options(data)
     if "formatted" not in data and isinstance(text := data.get("text"), str):
-        return Content(text=text, link_preview=link_preview)
+        return Content(text=text, options=options)
     formatted = formatted_from_json(data.get("formatted"))
-    return make_content(formatted, link_preview=link_preview, files=_read_files(data))
+    return make_content(formatted, options=options, buttons=_read_buttons(data), files=_read_files(data))
 
 
 FILES: Final = "files"
 """Under this name stored content holds its files, each with its `id`."""
+
+
+def _write_options(options: PostOptions) -> dict[str, Any]:
+    """`options` only where they are not the usual ones, so that most content is stored as it always was."""
+    written = write_options(options)
+    later = {name: written[name] for name in LATER_NAMES}
+    usual = replace(options, link_preview=True) == USUAL
+    return {"link_preview": options.link_preview} | ({} if usual else {"options": later})
+
+
+def _read_options(data: dict[str, Any]) -> PostOptions:
+    later = data.get("options") or {}
+    if not isinstance(later, dict):
+        raise InvalidInputError(
+            "the stored content holds options that cannot be read; correct it with a new text",
+            field="content",
+        )
+    return read_options(later, PostOptions(link_preview=data.get("link_preview") is not False))
+
+
+def _write_buttons(buttons: Buttons) -> dict[str, Any]:
+    return {"buttons": write_buttons(buttons)} if buttons else {}
+
+
+def _read_buttons(data: dict[str, Any]) -> Buttons:
+    try:
+        return read_buttons(data.get("buttons") or (), field="content")
+    except (TypeError, AttributeError) as exc:
+        raise InvalidInputError(
+            "the stored content holds buttons that cannot be read; correct them", field="content"
+        ) from exc
 
 
 def _write_files(files: tuple[MediaFile, ...]) -> dict[str, Any]:

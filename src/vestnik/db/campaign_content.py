@@ -10,15 +10,19 @@ from vestnik.content import (
     FrozenContent,
     frozen_from_json,
     frozen_to_json,
+    read_buttons,
     read_content,
     read_parse_mode,
 )
 from vestnik.db.media import describe_file, share_media
 from vestnik.db.media_intake import ReceivedMedia, keep_media
-from vestnik.db.models import Campaign, Template
+from vestnik.db.models import Campaign, Job, Template
 from vestnik.domain.actors import Actor
+from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.ids import CampaignId, MediaId
 from vestnik.domain.media import MediaFile, check_media
+from vestnik.domain.posting import pick_options
+from vestnik.domain.states import JobStatus
 
 
 async def freeze_content(session: AsyncSession, template: Template) -> dict[str, Any]:
@@ -34,7 +38,8 @@ async def read_template(session: AsyncSession, template: Template, *, field: str
     return read_content(
         template.content,
         read_parse_mode(template.parse_mode),
-        link_preview=template.link_preview,
+        options=pick_options(template),
+        buttons=read_buttons(template.buttons),
         files=await _list_files(session, template),
         address=None if template.media_url is None else check_media(template.media_type, template.media_url),
         field=field,
@@ -42,11 +47,12 @@ async def read_template(session: AsyncSession, template: Template, *, field: str
 
 
 async def _list_files(session: AsyncSession, template: Template) -> tuple[MediaFile, ...]:
-    if template.media_id is None:
-        return ()
-    media = await share_media(session, MediaId(template.media_id))
-    assert media is not None, "a foreign key holds it"
-    return (describe_file(media),)
+    files = []
+    for media_id in choose_media_ids(template.media_id, template.media_ids):
+        media = await share_media(session, MediaId(media_id))
+        assert media is not None, "list_users keeps it"
+        files.append(describe_file(media))
+    return tuple(files)
 
 
 async def lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campaign | None:
@@ -57,6 +63,16 @@ async def lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campa
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
+
+
+async def may_be_out(session: AsyncSession, campaign_id: CampaignId) -> bool:
+    """Whether some post of a campaign was handed to Telegram and not settled."""
+    query = select(Job.id).where(
+        Job.campaign_id == campaign_id,
+        Job.maybe_sent,
+        Job.status.in_([JobStatus.QUEUED, JobStatus.SENDING, JobStatus.FAILED]),
+    )
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def store_content(session: AsyncSession, campaign: Campaign, content: FrozenContent) -> None:

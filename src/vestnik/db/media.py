@@ -1,10 +1,11 @@
 """Stored files, who uses them, and where accounts have uploaded them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import ColumnElement, any_, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,7 +28,8 @@ async def insert_media(session: AsyncSession, values: Mapping[str, Any]) -> tupl
         return MediaId(media_id), True
     key = tuple_(Media.sha256, Media.kind, Media.name)
     wanted = tuple_(*(values[name] for name in ("sha256", "kind", "name")))
-    return MediaId((await session.scalars(select(Media.id).where(key == wanted))).one()), False
+    again = update(Media).where(key == wanted).values(used_at=func.clock_timestamp()).returning(Media.id)
+    return MediaId((await session.scalars(again)).one()), False
 
 
 async def lock_file(session: AsyncSession, sha256: bytes) -> None:
@@ -66,7 +68,10 @@ async def list_users(session: AsyncSession, media_id: MediaId, *, limit: int) ->
     """What needs the file still: templates, and campaigns whose messages are kept. Locks the row."""
     await session.execute(select(Media.id).where(Media.id == media_id).with_for_update())
     templates = await session.scalars(
-        select(Template.name).where(Template.media_id == media_id).order_by(Template.name).limit(limit)
+        select(Template.name)
+        .where(or_(Template.media_id == media_id, Template.media_ids.contains([media_id])))
+        .order_by(Template.name)
+        .limit(limit)
     )
     names = [f"template '{name}'" for name in templates]
     wanted = {FILES: [{"id": str(media_id)}]}
@@ -78,6 +83,43 @@ async def list_users(session: AsyncSession, media_id: MediaId, *, limit: int) ->
         .limit(limit)
     )
     return names + [f"campaign '{name}'" for name in campaigns]
+
+
+async def note_use(session: AsyncSession, media_ids: Sequence[UUID]) -> None:
+    """Keep files that nothing names any more, or never will, for another while."""
+    if media_ids:
+        used = update(Media).where(Media.id.in_(sorted(media_ids)))
+        await session.execute(used.values(used_at=func.clock_timestamp()))
+
+
+async def list_unused(
+    session: AsyncSession, unused_for: timedelta, *, after: MediaId | None, limit: int
+) -> list[MediaId]:
+    """The next ids of files that no template names and nobody used for that long."""
+    named = select(Template.id).where(
+        or_(Template.media_id == Media.id, Media.id == any_(Template.media_ids))
+    )
+    query = (
+        select(Media.id).where(_is_unused_for(unused_for), ~named.exists()).order_by(Media.id).limit(limit)
+    )
+    if after is not None:
+        query = query.where(Media.id > after)
+    return [MediaId(media_id) for media_id in await session.scalars(query)]
+
+
+async def is_unused(session: AsyncSession, media_id: MediaId, unused_for: timedelta) -> bool:
+    """Whether nobody used the file for that long."""
+    query = select(Media.id).where(Media.id == media_id, _is_unused_for(unused_for))
+    return await session.scalar(query) is not None
+
+
+async def is_stored(session: AsyncSession, sha256: bytes) -> bool:
+    """Whether some row names the bytes."""
+    return await session.scalar(select(Media.id).where(Media.sha256 == sha256).limit(1)) is not None
+
+
+def _is_unused_for(unused_for: timedelta) -> ColumnElement[bool]:
+    return Media.used_at < func.clock_timestamp() - unused_for
 
 
 async def delete_media(session: AsyncSession, media: Media) -> bool:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -72,6 +73,25 @@ class LocalMediaStore:
             yield LocalReader(file, path)
         finally:
             await asyncio.to_thread(file.close)
+
+    async def list_files(self, *, older_than: timedelta) -> AsyncIterator[str]:
+        """The SHA-256 of every file that was kept longer ago than that."""
+        for number in range(256):
+            for sha256 in await asyncio.to_thread(self._list_part, f"{number:02x}", older_than):
+                yield sha256
+
+    def _list_part(self, part: str, older_than: timedelta) -> list[str]:
+        oldest = time.time() - older_than.total_seconds()
+        try:
+            return sorted(
+                entry.name
+                for entry in os.scandir(self._root / part)
+                if is_digest(entry.name) and entry.stat().st_mtime < oldest
+            )
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise _unusable(self._root / part, exc) from exc
 
     async def remove(self, sha256: str) -> None:
         """Delete a file; nothing if it is not here."""
@@ -178,6 +198,11 @@ class LocalReader:
             return self._file.read(length)
         except OSError as exc:
             raise _unusable(self._path, exc) from exc
+
+
+def is_digest(name: str) -> bool:
+    """Whether it is the name that a file is kept under."""
+    return len(name) == 64 and not set(name) - set("0123456789abcdef")
 
 
 def _sweep(folder: Path) -> None:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
@@ -35,6 +36,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.media import MediaType
+from vestnik.domain.posting import PreviewPosition, PreviewSize
 from vestnik.domain.states import (
     AccountKind,
     AccountState,
@@ -519,6 +521,8 @@ class Media(Base):
     """Seconds."""
     created_by: Mapped[str]
     created_at: Mapped[datetime] = _now()
+    used_at: Mapped[datetime] = _now()
+    """When it was stored (again), sent directly, or let go of by a template."""
 
 
 class AccountMedia(Base):
@@ -544,6 +548,14 @@ class Template(Base):
         CheckConstraint("parse_mode IN ('HTML', 'MARKDOWN')", name="parse_mode"),
         CheckConstraint("(media_type IS NULL) = (media_url IS NULL AND media_id IS NULL)", name="media"),
         CheckConstraint("media_url IS NULL OR media_id IS NULL", name="media_source"),
+        CheckConstraint(
+            "media_ids = '{}' OR (cardinality(media_ids) BETWEEN 2 AND 10 AND media_id IS NOT NULL"
+            " AND media_ids[1] = media_id)",
+            name="media_ids",
+        ),
+        CheckConstraint("jsonb_typeof(buttons) = 'array'", name="buttons"),
+        CheckConstraint(_one_of("link_preview_position", PreviewPosition), name="link_preview_position"),
+        CheckConstraint(_one_of("link_preview_size", PreviewSize), name="link_preview_size"),
         Index("templates_media_id_idx", "media_id", postgresql_where=text("media_id IS NOT NULL")),
     )
 
@@ -553,9 +565,20 @@ class Template(Base):
     parse_mode: Mapped[str | None]
     """None: plain text, posted as it is."""
     link_preview: Mapped[bool] = mapped_column(server_default=text("true"))
+    link_preview_position: Mapped[str] = mapped_column(server_default=PreviewPosition.BELOW.value)
+    link_preview_size: Mapped[str | None]
+    """None: Telegram chooses."""
+    silent: Mapped[bool] = mapped_column(server_default=text("false"))
+    protect_content: Mapped[bool] = mapped_column(server_default=text("false"))
+    buttons: Mapped[list[list[dict[str, Any]]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    """Rows of buttons, each with `text` and `url`."""
     media_type: Mapped[str | None]
     media_url: Mapped[str | None]
     media_id: Mapped[UUID | None] = mapped_column(ForeignKey("media.id", ondelete="RESTRICT"))
+    media_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    """The files of an album in their order, the first of them `media_id`; empty for one file and for none.
+
+    Row locks keep them from being deleted (`share_media`, `list_users`)."""
     revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()

@@ -17,13 +17,22 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.campaign_content import freeze_content
-from vestnik.db.models import AccountHold, AccountLease, Batch, Campaign, CampaignProgress, Template
+from vestnik.db.models import (
+    Account,
+    AccountHold,
+    AccountLease,
+    Batch,
+    Campaign,
+    CampaignProgress,
+    Template,
+)
 from vestnik.db.notifications import notify_account
 from vestnik.db.statements import load_statement
 from vestnik.domain.errors import AccountHeldError, ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.domain.lifecycle import CampaignAction, next_campaign_status
-from vestnik.domain.states import CampaignStatus, HoldScope, PauseReason
+from vestnik.domain.posting import require_bot
+from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope, PauseReason
 
 EXPANSION_CHUNK = 50_000
 """Channels expanded within the start's own transaction, for which somebody waits (1.9 s; 100,000 took 3.7 s). For
@@ -61,6 +70,9 @@ async def _begin(session: AsyncSession, campaign: Campaign) -> int:
     with session.no_autoflush:  # RUNNING without content is refused
         template = await session.get_one(Template, campaign.template_id)
         campaign.content = await freeze_content(session, template)
+    if campaign.content.get("buttons"):
+        account = await session.get_one(Account, campaign.account_id)
+        require_bot(AccountKind(account.kind), account.name)
     campaign.started_at = func.clock_timestamp()
     # Sorting a hundred thousand rows in memory instead of on disk; for this transaction alone.
     await session.execute(select(func.set_config("work_mem", "64MB", True)))

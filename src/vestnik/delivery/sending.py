@@ -46,7 +46,6 @@ async def send_once(
             raise
     since = datetime.now(UTC) - claimed_before - _CLOCK_SLACK
     try:
-        found = await transport.find_message(peer, content, since)
+        return await transport.find_messages(peer, content, since)
     except TransportError:
-        found = None  # the post is out all the same
-    return () if found is None else (found,)
+        return ()  # the post is out all the same

@@ -140,9 +140,12 @@ class FileUploader:
             error.error_class is ErrorClass.REFRESH_MEDIA or error.name in STALE_NAMES
         ):
             return Refusal.UNRELATED
+        posted = list(zip(content.files, content.uploaded, strict=True))
+        if error.item is not None and error.item < len(posted):
+            posted = [posted[error.item]]  # the others of the album are as good as they were
         current = [
             (file, upload)
-            for file, used in zip(content.files, content.uploaded, strict=True)
+            for file, used in posted
             if (upload := self._ready.get(file.media_id)) is not None and upload.uploaded == used
         ]
         for file, _ in current:

@@ -1,7 +1,8 @@
 """Where the bytes of media are kept: by their SHA-256, in a folder today, in a bucket some day."""
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import BinaryIO, Protocol, TypeVar
 
 Found = TypeVar("Found")
@@ -61,6 +62,10 @@ class MediaStore(Protocol):
 
     def open(self, sha256: str) -> AbstractAsyncContextManager[MediaReader]:
         """Read a file. Raises MediaMissingError when it is not here."""
+        ...
+
+    def list_files(self, *, older_than: timedelta) -> AsyncIterator[str]:
+        """The SHA-256 of every file that was kept longer ago than that."""
         ...
 
     async def remove(self, sha256: str) -> None:

@@ -11,6 +11,7 @@ from vestnik.domain.errors import VestnikError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
+from vestnik.domain.posting import USUAL, LinkButton, PostOptions
 from vestnik.domain.rights import PostKind
 from vestnik.domain.states import AccountKind
 
@@ -56,7 +57,8 @@ class TransportError(VestnikError):
     `name` is Telegram's own name for the error (FLOOD_WAIT, CHANNEL_PRIVATE, …) or ours (TIMEOUT,
     CONNECTION_LOST). `wait` is set for the two WAIT classes. `definite` is False when the request may have
     been carried out all the same; only the same random_id can settle it then. `disconnected` says that this
-    transport can do nothing more and a new one has to be made.
+    transport can do nothing more and a new one has to be made. `item` is the place in an album of the file at
+    fault, from 0, where Telegram names it.
     """
 
     code = "TELEGRAM"
@@ -70,6 +72,7 @@ class TransportError(VestnikError):
         wait: timedelta | None = None,
         definite: bool = True,
         disconnected: bool = False,
+        item: int | None = None,
     ) -> None:
         super().__init__(message)
         self.name = name
@@ -77,6 +80,7 @@ class TransportError(VestnikError):
         self.wait = wait
         self.definite = definite
         self.disconnected = disconnected
+        self.item = item
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +150,8 @@ class Content:
 
     text: str
     entities: tuple[MessageEntity, ...] = ()
-    link_preview: bool = True
+    options: PostOptions = USUAL
+    buttons: tuple[tuple[LinkButton, ...], ...] = ()
     files: tuple[MediaFile, ...] = ()
     uploaded: tuple[UploadedMedia, ...] = ()
 
@@ -181,7 +186,10 @@ class Transport(Protocol):
         ...
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
-        """Post once, however often it is called with the same random_id; the ids of the messages."""
+        """Post once, however often it is called with the same random_id; the ids of the messages.
+
+        Each message of an album has a random_id of its own, which follows from this one (`derive_random_ids`).
+        """
         ...
 
     async def upload(
@@ -210,8 +218,8 @@ class Transport(Protocol):
         """What the list of dialogs does not tell of a channel."""
         ...
 
-    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
-        """The id of our newest message with this text, posted at or after `since`; None if there is none."""
+    async def find_messages(self, peer: Peer, content: Content, since: datetime) -> tuple[int, ...]:
+        """The ids of our newest post with this text, posted at or after `since`; none if there is none."""
         ...
 
     async def disconnect(self) -> None:

@@ -22,6 +22,7 @@ from vestnik.domain.campaigns import (
 )
 from vestnik.domain.errors import (
     ConflictError,
+    InvalidInputError,
     NotFoundError,
     StaleRevisionError,
     VestnikError,
@@ -33,6 +34,7 @@ from vestnik.services import retention
 from vestnik.services.accounts import choose_account
 from vestnik.services.campaign_views import CampaignView
 from vestnik.services.campaigns import describe_campaign, get_campaign
+from vestnik.services.templates import require_buttons_allowed
 
 _UNSTARTED = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED})
 _SETTLED_AT_START = ("batch_id", "template_id", "account_id", "mode")
@@ -88,6 +90,7 @@ async def draft_campaign(session: AsyncSession, actor: Actor, draft: CampaignDra
     account = await _choose_account(session, draft.mode, draft.account_id)
     await _require_batch(session, draft.batch_id)
     await _require_template(session, draft.template_id)
+    await _require_fitting(session, draft.template_id, AccountId(account.id))
     campaign_id = await rows.insert_campaign(
         session,
         name=name,
@@ -281,6 +284,9 @@ async def _apply(session: AsyncSession, campaign: Campaign, wanted: dict[str, An
             mode = Mode(wanted.get("mode", campaign.mode))
             account = await _choose_account(session, mode, wanted.get("account_id"))
             campaign.mode, campaign.account_id, campaign.account_kind = mode, account.id, account.kind
+        if wanted.keys() & {"template_id", "mode", "account_id"}:
+            template_id = TemplateId(wanted.get("template_id", campaign.template_id))
+            await _require_fitting(session, template_id, AccountId(campaign.account_id))
     for name in ("name", "batch_id", "template_id", *_PACE):
         if name in wanted:
             setattr(campaign, name, wanted[name])
@@ -290,6 +296,15 @@ async def _choose_account(session: AsyncSession, mode: Mode, account_id: Account
     try:
         return await choose_account(session, mode, None if account_id is None else str(account_id))
     except VestnikError as exc:
+        exc.field = "account_id"
+        raise
+
+
+async def _require_fitting(session: AsyncSession, template_id: TemplateId, account_id: AccountId) -> None:
+    """Raises InvalidInputError for a template that the account cannot post."""
+    try:
+        await require_buttons_allowed(session, template_id, account_id)
+    except InvalidInputError as exc:
         exc.field = "account_id"
         raise
 

@@ -17,10 +17,12 @@ from vestnik.db import commands as rows
 from vestnik.db.accounts import AccountStanding, list_accounts, list_simulated
 from vestnik.db.audit import record_audit
 from vestnik.db.engine import open_session
+from vestnik.db.media import note_use
 from vestnik.db.models import Account, AccountCommand, Channel
 from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.domain.actors import Actor
+from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.campaigns import parse_mode
 from vestnik.domain.channels import ChannelName, parse_channel_name
 from vestnik.domain.commands import EXPIRES_AFTER, CommandStatus, explain_error
@@ -32,7 +34,8 @@ from vestnik.domain.errors import (
     NoWorkerError,
 )
 from vestnik.domain.ids import AccountId, ChannelId, CommandId
-from vestnik.domain.states import AccountState, Mode
+from vestnik.domain.posting import PreviewPosition, pick_options, require_bot
+from vestnik.domain.states import AccountKind, AccountState, Mode
 from vestnik.domain.transport import Content
 from vestnik.services.accounts import choose_account, parse_id
 from vestnik.services.send_contents import SendBody, read_body, render_for
@@ -61,6 +64,12 @@ class NewSend:
     template_id: UUID | None = None
     parse_mode: str | None = None
     link_preview: bool = True
+    link_preview_position: str = PreviewPosition.BELOW.value
+    link_preview_size: str | None = None
+    silent: bool = False
+    protect_content: bool = False
+    media_ids: Sequence[UUID] = ()
+    """Stored files that go with the text, which is their caption then."""
     mode: str = Mode.TEST.value
     account: str | None = None
     expires_in: timedelta = EXPIRES_AFTER
@@ -120,8 +129,11 @@ async def request_send(
         template=new.template,
         template_id=new.template_id,
         parse_mode=new.parse_mode,
-        link_preview=new.link_preview,
+        options=pick_options(new),
+        media_ids=choose_media_ids(None, new.media_ids),
     )
+    if body.content.buttons:
+        require_bot(AccountKind(account.kind), account.name)
     digest = _digest_request(references, body, mode, account_id)
     if key is not None:
         await rows.lock_idempotency_key(session, key)
@@ -156,6 +168,7 @@ async def request_send(
         await record_audit(
             session, actor, "direct_send.requested", "account_command", command.command_id, after=after
         )
+    await note_use(session, [file.media_id for file in body.content.files])
     await notify_account(session, account_id)
     return RequestedSend(
         ids=tuple(command.command_id for command in commands),

@@ -86,6 +86,7 @@ async def delete_media(
     Raises NotFoundError, ConflictError while a template or a campaign needs it, MediaStoreError.
     """
     media = await _require_media(session, media_id)
+    await rows.lock_file(session, media.sha256)  # before the row, as those do who store the same file again
     users = await rows.list_users(session, media_id, limit=_SUGGESTIONS)
     if users:
         raise ConflictError(f"'{media.name}' is used by {', '.join(users)}; take it out there first")

@@ -1,5 +1,6 @@
 """What a text would look like in a channel, before anything is saved or posted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.content import (
     MAX_ENTITIES,
+    Buttons,
     EntityType,
     FormattedText,
     Limit,
@@ -20,17 +22,22 @@ from vestnik.content import (
     check_template,
     compile_template,
     count_units,
+    find_first_link,
+    read_buttons,
     read_parse_mode,
     render,
     render_preview_html,
 )
 from vestnik.db.models import Channel
 from vestnik.db.templates import get_template
+from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.errors import InvalidInputError, NotFoundError
 from vestnik.domain.ids import TemplateId
 from vestnik.domain.media import MediaReference, check_media
+from vestnik.domain.posting import PostOptions, pick_options
 from vestnik.services.send_contents import make_values
-from vestnik.services.templates import TemplateDraft, find_kind, find_limit
+from vestnik.services.template_files import check_files, find_kind
+from vestnik.services.templates import TemplateDraft, find_limit
 
 SAMPLE_TITLE: Final = "Channel title"
 SAMPLE_USERNAME: Final = "channel_name"
@@ -47,6 +54,9 @@ class Preview:
     limit: int
     overflow: int
     variables: tuple[Variable, ...]
+    buttons: Buttons
+    link: str | None
+    """The address of which Telegram would show a preview, if it finds the page."""
     warnings: tuple[str, ...]
     """What would keep the text from being saved or posted, or from looking like this."""
 
@@ -66,13 +76,20 @@ async def preview_draft(
     """
     values = await _choose_values(session, at, channel_id, title, username)
     mode = read_parse_mode(draft.parse_mode, field="parse_mode")
-    media = check_media(draft.media_type, draft.media_url, draft.media_id)
+    ids = choose_media_ids(draft.media_id, draft.media_ids)
+    media = check_media(draft.media_type, draft.media_url, ids[0] if ids else None)
+    options = pick_options(draft)
+    buttons = read_buttons(draft.buttons)
     template = compile_template(draft.content, mode)
     limit = find_limit(media)
     formatted = render(template, values)
     warnings = _list_warnings(template, formatted, limit)
-    if media is not None:
-        warnings += await _list_media_warnings(session, media)
+    if media is None:
+        warnings += _list_option_warnings(options, formatted)
+    else:
+        warnings += await _list_media_warnings(session, media, ids)
+    if buttons and len(ids) > 1:
+        warnings.append("an album has no buttons in Telegram; take them out, or post one file")
     length = count_units(formatted.text)
     return Preview(
         text=formatted.text,
@@ -82,6 +99,10 @@ async def preview_draft(
         limit=limit.units,
         overflow=max(length - limit.units, 0),
         variables=tuple(sorted(template.variables)),
+        buttons=buttons,
+        link=find_first_link(formatted.text, formatted.entities)
+        if options.link_preview and media is None
+        else None,
         warnings=tuple(warnings),
     )
 
@@ -118,14 +139,25 @@ async def _choose_values(
     return make_values(channel, at)
 
 
-async def _list_media_warnings(session: AsyncSession, media: MediaReference) -> list[str]:
+async def _list_media_warnings(
+    session: AsyncSession, media: MediaReference, media_ids: Sequence[UUID]
+) -> list[str]:
     try:
         await find_kind(session, media)
+        await check_files(session, media_ids)
     except InvalidInputError as exc:
         return [exc.message]
     if media.url is not None:
         return ["the file is fetched when a campaign begins to post; what is wrong with it shows then"]
     return []
+
+
+def _list_option_warnings(options: PostOptions, formatted: FormattedText) -> list[str]:
+    if not options.link_preview or options.link_preview_size is None:
+        return []
+    if find_first_link(formatted.text, formatted.entities) is not None:
+        return []
+    return ["the size of the link's preview needs an address that begins with https:// in the text"]
 
 
 def _list_warnings(template: Template, formatted: FormattedText, limit: Limit) -> list[str]:

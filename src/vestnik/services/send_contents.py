@@ -1,7 +1,7 @@
 """What a direct send posts: read from a text or a template, filled in for each channel."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,12 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.content import FrozenContent, Values, frozen_from_json, read_content, read_parse_mode
 from vestnik.db.campaign_content import freeze_content
+from vestnik.db.media import describe_file
 from vestnik.db.models import Channel, Template
 from vestnik.db.templates import get_template
 from vestnik.domain.channels import ChannelName
 from vestnik.domain.errors import InvalidInputError, NotFoundError
 from vestnik.domain.ids import TemplateId
+from vestnik.domain.posting import USUAL, PostOptions, write_options
 from vestnik.domain.transport import Content
+from vestnik.services.template_files import check_files
 from vestnik.services.templates import find_template
 
 
@@ -34,7 +37,8 @@ async def read_body(
     template: str | None,
     template_id: UUID | None,
     parse_mode: str | None,
-    link_preview: bool,
+    options: PostOptions,
+    media_ids: Sequence[UUID] = (),
 ) -> SendBody:
     """A text, or the template of a name or id, or the one of an id; exactly one of them is given.
 
@@ -46,11 +50,21 @@ async def read_body(
         raise InvalidInputError(f"text and template {problem}", field="text")
     if text is not None:
         mode = read_parse_mode(parse_mode, field="parse_mode")
-        content = read_content(text, mode, link_preview=link_preview, field="text")
-        return SendBody(content=content, identity=("text", text, mode, link_preview))
+        files = tuple(describe_file(media) for media in await check_files(session, media_ids))
+        content = read_content(text, mode, options=options, files=files, field="text")
+        named = [str(file.media_id) for file in files]
+        identity = ("text", text, mode, *_tell_apart(options), *([named] if named else []))
+        return SendBody(content=content, identity=identity)
+    if media_ids:
+        raise InvalidInputError("a template has its own files; leave these out", field="media_ids")
     if parse_mode is not None:
         raise InvalidInputError(
             "a template has a parse mode of its own; leave this one out", field="parse_mode"
+        )
+    if replace(options, link_preview=True) != USUAL:
+        raise InvalidInputError(
+            "a template says itself how it is posted; leave silent, protectContent and the link's preview out",
+            field="silent",
         )
     found = await _find_template(session, template, template_id)
     content = frozen_from_json(await freeze_content(session, found))
@@ -61,6 +75,13 @@ async def read_body(
             field="template",
         )
     return SendBody(content=content, identity=("template", str(found.id)))
+
+
+def _tell_apart(options: PostOptions) -> Iterator[Any]:
+    """What tells two requests apart; the usual options add nothing, as when there were none."""
+    yield options.link_preview
+    if replace(options, link_preview=True) != USUAL:
+        yield write_options(options)
 
 
 async def _find_template(session: AsyncSession, reference: str | None, template_id: UUID | None) -> Template:

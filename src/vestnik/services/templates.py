@@ -1,9 +1,10 @@
 """Templates: what campaigns post."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -12,24 +13,38 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vestnik.content import (
     CAPTION,
     TEXT,
+    Buttons,
     Limit,
     ParseMode,
     Variable,
     compile_template,
     measure_least,
+    read_buttons,
     read_content,
     read_parse_mode,
+    write_buttons,
 )
 from vestnik.db import templates as rows
 from vestnik.db.audit import record_audit
-from vestnik.db.media import share_media
-from vestnik.db.models import Template
+from vestnik.db.media import describe_file, note_use
+from vestnik.db.models import Account, Template
 from vestnik.domain.actors import Actor
+from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
-from vestnik.domain.ids import TemplateId
-from vestnik.domain.media import MediaReference, MediaType, check_media
+from vestnik.domain.ids import AccountId, TemplateId
+from vestnik.domain.media import MediaType, check_media
 from vestnik.domain.names import check_name, choose_free_name, name_stem
+from vestnik.domain.posting import (
+    LinkButton,
+    PreviewPosition,
+    PreviewSize,
+    pick_options,
+    require_bot,
+    write_options,
+)
+from vestnik.domain.states import AccountKind
 from vestnik.services.accounts import parse_id, quote_names
+from vestnik.services.template_files import TemplateChanges, check_files, find_kind, settle_media
 
 _SUGGESTIONS: Final = 5
 
@@ -42,22 +57,18 @@ class TemplateDraft:
     content: str
     parse_mode: str | None = None
     link_preview: bool = True
+    link_preview_position: str = PreviewPosition.BELOW.value
+    link_preview_size: str | None = None
+    silent: bool = False
+    protect_content: bool = False
+    buttons: Sequence[Sequence[LinkButton | Mapping[str, Any]]] = ()
+    """Rows of buttons with links, which only bots can post."""
     media_type: str | None = None
     media_url: str | None = None
     media_id: UUID | None = None
     """A stored file; the type is its own, and need not be given."""
-
-
-class TemplateChanges(TypedDict, total=False):
-    """Those fields of a draft that change."""
-
-    name: str
-    content: str
-    parse_mode: str | None
-    link_preview: bool
-    media_type: str | None
-    media_url: str | None
-    media_id: UUID | None
+    media_ids: Sequence[UUID] = ()
+    """The stored files of an album in their order; one alone is the same as `media_id`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,9 +80,17 @@ class ListedTemplate:
     content: str
     parse_mode: ParseMode | None
     link_preview: bool
+    link_preview_position: PreviewPosition
+    link_preview_size: PreviewSize | None
+    silent: bool
+    protect_content: bool
+    buttons: Buttons
     media_type: MediaType | None
     media_url: str | None
     media_id: UUID | None
+    """The first of `media_ids`."""
+    media_ids: tuple[UUID, ...]
+    """All stored files in their order."""
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -131,58 +150,47 @@ async def _check_draft(
     session: AsyncSession, draft: TemplateDraft, *, field: str = "content"
 ) -> dict[str, Any]:
     """The columns that it becomes."""
-    media = check_media(draft.media_type, draft.media_url, draft.media_id)
+    ids = choose_media_ids(draft.media_id, draft.media_ids)
+    media = check_media(draft.media_type, draft.media_url, ids[0] if ids else None)
     kind = None if media is None else await find_kind(session, media)
+    files = tuple(describe_file(media) for media in await check_files(session, ids))
     mode = read_parse_mode(draft.parse_mode, field="parse_mode")
     name = check_name(draft.name)
     limit = find_limit(media)
-    content = read_content(draft.content, mode, link_preview=draft.link_preview, limit=limit, field=field)
-    return asdict(draft) | {
-        "name": name,
-        "content": content.source,
-        "parse_mode": mode,
-        "media_type": kind,
-    }
-
-
-async def find_kind(session: AsyncSession, media: MediaReference) -> MediaType:
-    """As what a file is posted; a stored one cannot be deleted any more before the transaction ends.
-
-    Raises InvalidInputError for a file that is not there or was stored as something else.
-    """
-    if media.media_id is None:
-        assert media.kind is not None
-        return media.kind
-    stored = await share_media(session, media.media_id)
-    if stored is None:
-        raise InvalidInputError(f"there is no stored file {media.media_id}", field="media_id")
-    kind = MediaType(stored.kind)
-    if media.kind not in {None, kind}:
-        raise InvalidInputError(
-            f"'{stored.name}' was stored as a {kind}; leave the type out, or store the file as a {media.kind}",
-            field="media_type",
-        )
-    return kind
+    options = pick_options(draft)
+    content = read_content(
+        draft.content,
+        mode,
+        options=options,
+        buttons=read_buttons(draft.buttons),
+        limit=limit,
+        files=files,
+        field=field,
+    )
+    return (
+        asdict(draft)
+        | write_options(options)
+        | {
+            "name": name,
+            "content": content.source,
+            "parse_mode": mode,
+            "buttons": write_buttons(content.buttons),
+            "media_type": kind,
+            "media_id": ids[0] if ids else None,
+            "media_ids": list(ids) if len(ids) > 1 else [],
+        }
+    )
 
 
 def _describe(columns: dict[str, Any]) -> dict[str, Any]:
     """For the audit log."""
-    return {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
+    return {name: _write(value) for name, value in columns.items()}
 
 
-def _settle_media(changes: TemplateChanges) -> TemplateChanges:
-    """What follows from naming one of the two sources of a file, or from taking it away."""
-    settled = changes.copy()
-    if changes.get("media_id") is not None:
-        settled.setdefault("media_url", None)
-        settled.setdefault("media_type", None)
-    elif changes.get("media_url") is not None:
-        settled.setdefault("media_id", None)
-    elif "media_id" in changes or "media_url" in changes:
-        settled.setdefault("media_id", None)
-        settled.setdefault("media_url", None)
-        settled.setdefault("media_type", None)
-    return settled
+def _write(value: object) -> object:
+    if isinstance(value, list):
+        return [_write(item) for item in value]
+    return str(value) if isinstance(value, UUID) else value
 
 
 def find_limit(media: object) -> Limit:
@@ -226,13 +234,14 @@ async def edit_template(
     template = await _require_template(session, template_id, lock=True)
     _require_revision(template, expected_revision)
     before = {name: getattr(template, name) for name in TemplateDraft.__dataclass_fields__}
-    columns = await _check_draft(session, replace(TemplateDraft(**before), **_settle_media(changes)))
+    columns = await _check_draft(session, replace(TemplateDraft(**before), **settle_media(changes)))
     changed = {name: value for name, value in columns.items() if value != before[name]}
     if not changed:
         return _view(template)
     if "name" in changed and await rows.is_name_taken(session, columns["name"], template_id):
         raise _name_taken(columns["name"])
     try:
+        await note_use(session, choose_media_ids(before["media_id"], before["media_ids"]))
         await rows.change_template(session, template, changed)
     except IntegrityError as exc:  # taken by somebody else in this moment
         raise _name_taken(columns["name"]) from exc
@@ -266,6 +275,7 @@ async def delete_template(
             "try again in a moment"
         )
     before = {name: getattr(template, name) for name in TemplateDraft.__dataclass_fields__}
+    await note_use(session, choose_media_ids(template.media_id, template.media_ids))
     await rows.delete_template(session, template)
     await record_audit(session, actor, "template.deleted", "template", template_id, before=_describe(before))
 
@@ -292,6 +302,16 @@ async def find_template(session: AsyncSession, reference: str) -> Template:
         hint = f"the newest are {quote_names(names)}" if names else "there is none yet"
         raise NotFoundError(f"there is no template '{reference}'; {hint}", field="template")
     return template
+
+
+async def require_buttons_allowed(
+    session: AsyncSession, template_id: TemplateId, account_id: AccountId
+) -> None:
+    """Raises InvalidInputError for a template with buttons and an account that is no bot's."""
+    template = await _require_template(session, template_id)
+    if template.buttons:
+        account = await session.get_one(Account, account_id)
+        require_bot(AccountKind(account.kind), account.name)
 
 
 async def _require_template(
@@ -331,10 +351,21 @@ def measure_listed(listed: ListedTemplate) -> TemplateView:
     )
 
 
+def _read_stored_buttons(template: Template) -> Buttons:
+    """None where they cannot be read, as another version stored them."""
+    with suppress(InvalidInputError):
+        return read_buttons(template.buttons)
+    return ()
+
+
 def _list_fields(template: Template) -> dict[str, Any]:
     fields = {name: getattr(template, name) for name in ListedTemplate.__dataclass_fields__}
-    kind = template.media_type
+    kind, size = template.media_type, template.link_preview_size
     return fields | {
         "parse_mode": read_parse_mode(template.parse_mode),
+        "link_preview_position": PreviewPosition(template.link_preview_position),
+        "link_preview_size": None if size is None else PreviewSize(size),
         "media_type": None if kind is None else MediaType(kind),
+        "media_ids": choose_media_ids(template.media_id, template.media_ids),
+        "buttons": _read_stored_buttons(template),
     }

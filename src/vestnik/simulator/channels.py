@@ -74,16 +74,31 @@ def check_username(name: str) -> bool:
     return _USERNAME.fullmatch(name) is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How a message was posted. `webpage` is the preview of a link as it was asked for, `markup` buttons."""
+
+    silent: bool = False
+    noforwards: bool = False
+    no_webpage: bool = False
+    invert_media: bool = False
+    webpage: TLObject | None = None
+    markup: TLObject | None = None
+
+
+USUAL: Final = How()
+
+
 @dataclass(slots=True)
 class Extras:
-    """What only some messages have: formatting, media, an album, an edit, no preview of their links."""
+    """What only some messages have: formatting, media, an album, an edit, and how they were posted."""
 
     entities: list[TLObject] | None = None
     media: "Media | None" = None
     grouped_id: int | None = None
     edited_text: str | None = None
     edited_at: int | None = None
-    no_webpage: bool = False
+    how: How = USUAL
 
 
 @dataclass(slots=True)

@@ -226,11 +226,13 @@ class RotateSalts(_Arguments):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpireFileReferences(_Arguments):
-    """Make every file reference given out so far invalid."""
+    """Make file references given out so far invalid: all, or those of one medium."""
+
+    media_id: int | None = None
 
     def run(self, target: ControlTarget) -> Result:
         """Nothing."""
-        target.simulator.expire_file_references()
+        target.simulator.expire_file_references(self.media_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

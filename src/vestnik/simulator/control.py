@@ -176,9 +176,9 @@ class SimulatorControl:
         """Make the next messages of an account get bad_server_salt."""
         await self.call("rotate_salts", account=account)
 
-    async def expire_file_references(self) -> None:
-        """Make every file reference given out so far FILE_REFERENCE_EXPIRED."""
-        await self.call("expire_file_references")
+    async def expire_file_references(self, media_id: int | None = None) -> None:
+        """Make file references given out so far FILE_REFERENCE_EXPIRED: all, or those of one medium."""
+        await self.call("expire_file_references", media_id=media_id)
 
     async def drop_connections(self) -> int:
         """Cut every client's connection; how many there were."""

@@ -21,7 +21,8 @@ class Post:
     """One message that went up. `text` is as first posted; edits and deletions do not change it.
 
     `entities` are as Telegram names them (`{"_": "MessageEntityBold", "offset": 0, …}`), after an edit its own.
-    `media` is the photo or document of the post: kind, id, size, sha256, mime_type and attributes.
+    `buttons` are rows of text and url. `link_preview_url` and `link_preview_size` are given where the request
+    named them. `media` is the photo or document of the post: kind, id, size, sha256, mime_type and attributes.
     """
 
     position: int
@@ -35,7 +36,15 @@ class Post:
     arrived_monotonic: float
     entities: list[dict[str, Any]] = field(default_factory=list)
     link_preview: bool = True
+    link_preview_above: bool = False
+    link_preview_size: str | None = None
+    link_preview_url: str | None = None
+    silent: bool = False
+    protected: bool = False
+    buttons: list[list[dict[str, str]]] = field(default_factory=list)
     media: dict[str, Any] | None = None
+    grouped_id: int | None = None
+    """The same for all messages of an album."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

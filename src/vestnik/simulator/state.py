@@ -6,12 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from vestnik.domain.errors import SimulatorError
 from vestnik.simulator.accounts import Account, derive_user_id
 from vestnik.simulator.attempts import Attempt, AttemptLog, Client
-from vestnik.simulator.channels import Channel, ChannelDirectory, ChannelSpec, Right
+from vestnik.simulator.channels import USUAL, Channel, ChannelDirectory, ChannelSpec, How, Right
 from vestnik.simulator.endpoint import AUTH_KEY_BYTES, SIMULATED_DC
 from vestnik.simulator.failures import RpcFailure
 from vestnik.simulator.faults import Fault, FaultPlan
@@ -224,9 +224,9 @@ class Simulator:
         found = self.find_account(account)
         return [entry for entry in self.keyring if entry.account is found]
 
-    def expire_file_references(self) -> None:
-        """From now on every file reference given out so far is FILE_REFERENCE_EXPIRED."""
-        self.media.generation += 1
+    def expire_file_references(self, media_id: int | None = None) -> None:
+        """File references given out so far, of all media or of one, are FILE_REFERENCE_EXPIRED from now on."""
+        self.media.expire(media_id)
 
     def summarize(self, *, first: int = 0, with_arrivals: bool = True) -> Summary:
         """Count the posts from a position on."""
@@ -287,8 +287,9 @@ class Simulator:
             arrived_at=posts.walls[position],
             arrived_monotonic=posts.monotonics[position],
             entities=[entity.to_dict() for entity in (extras and extras.entities) or ()],
-            link_preview=not (extras and extras.no_webpage),
+            **_describe_how(extras.how if extras else USUAL),
             media=extras.media.to_dict() if extras and extras.media else None,
+            grouped_id=extras.grouped_id if extras else None,
         )
 
     def reset(self, *, keep_accounts: bool = True) -> None:
@@ -317,3 +318,22 @@ class Simulator:
         for channel in self.channels:
             channel.empty()
         self.channels.version += 1
+
+
+def _describe_how(how: How) -> dict[str, Any]:
+    page = how.webpage
+    size = None
+    if page is not None:
+        size = "large" if page.force_large_media else "small" if page.force_small_media else None
+    return {
+        "link_preview": not how.no_webpage,
+        "link_preview_above": how.invert_media,
+        "link_preview_size": size,
+        "link_preview_url": None if page is None else page.url,
+        "silent": how.silent,
+        "protected": how.noforwards,
+        "buttons": [
+            [{"text": button.text, "url": button.type.url} for button in row.buttons]
+            for row in (how.markup.rows if how.markup is not None else ())
+        ],
+    }

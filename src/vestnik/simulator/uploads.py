@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -83,6 +84,7 @@ class MediaStore:
         """Of all parts that came in, repeated ones included."""
         self._uploads: dict[tuple[int, int], _Upload | StoredFile] = {}
         self._media: dict[int, Media] = {}
+        self._expired: Counter[int] = Counter()
 
     def save_part(self, account: Account, file_id: int, part: int, data: bytes, total: int | None) -> None:
         """Keep one part; raises RpcFailure for one that Telegram would refuse."""
@@ -140,7 +142,15 @@ class MediaStore:
 
     def make_reference(self, media: Media) -> bytes:
         """The reference that counts at present."""
-        return _REFERENCE + self.run + self.generation.to_bytes(4, "big") + media.media_id.to_bytes(8, "big")
+        generation = self.generation + self._expired[media.media_id]
+        return _REFERENCE + self.run + generation.to_bytes(4, "big") + media.media_id.to_bytes(8, "big")
+
+    def expire(self, media_id: int | None) -> None:
+        """Make the references given out so far invalid: those of one medium, or all."""
+        if media_id is None:
+            self.generation += 1
+        else:
+            self._expired[media_id] += 1
 
     def describe(self, account: Account, media: Media, date: int) -> TLObject:
         """The MessageMedia that one account sees."""

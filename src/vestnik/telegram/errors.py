@@ -36,6 +36,7 @@ _CLASS_NAMES: Mapping[type, str] = MappingProxyType(
 ('BAD_REQUEST'), so the name is found by inverting the two tables that chose the class
 (Telethon 1.45.0, errors/rpcerrorlist.py)."""
 
+_ITEM_IN_NAME = re.compile(r"FILE_REFERENCE_(\d{1,3})_")
 _WAIT_IN_NAME = re.compile(r"WAIT_(\d+)")
 
 _NAME_SENTENCES: Mapping[str, str] = MappingProxyType(
@@ -155,7 +156,14 @@ def _map_rpc_error(error: telethon_errors.RPCError) -> TransportError:
     wait = None
     if error_class in {ErrorClass.WAIT_ACCOUNT, ErrorClass.WAIT_CHAT}:
         wait = _read_wait(error, message)
-    return _build(name, error_class, wait=wait, definite=_is_definite(name, code, error_class))
+    definite = _is_definite(name, code, error_class)
+    return _build(name, error_class, wait=wait, definite=definite, item=_read_item(message))
+
+
+def _read_item(message: str) -> int | None:
+    """Which file of an album an error speaks of (https://core.telegram.org/api/file_reference)."""
+    found = _ITEM_IN_NAME.search(message.upper())
+    return int(found[1]) if found else None
 
 
 def _read_wait(error: telethon_errors.RPCError, message: str) -> timedelta:
@@ -235,6 +243,7 @@ def _build(
     wait: timedelta | None = None,
     definite: bool = True,
     disconnected: bool = False,
+    item: int | None = None,
 ) -> TransportError:
     text = sentence or _NAME_SENTENCES.get(name) or _CLASS_SENTENCES[error_class]
     seconds = round(wait.total_seconds()) if wait else 0
@@ -245,4 +254,5 @@ def _build(
         wait=wait,
         definite=definite,
         disconnected=disconnected,
+        item=item,
     )

@@ -1,5 +1,6 @@
 """The engine's `Transport` over Telethon: raw requests, so that random_id is ours."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,8 +10,6 @@ from telethon.tl.functions.contacts import ResolveUsernameRequest
 from telethon.tl.functions.messages import (
     GetDialogsRequest,
     GetHistoryRequest,
-    SendMediaRequest,
-    SendMessageRequest,
 )
 from telethon.tl.functions.users import GetUsersRequest
 from telethon.tl.tlobject import TLObject, TLRequest
@@ -28,6 +27,7 @@ from telethon.tl.types import (
 )
 from telethon.tl.types.messages import DialogsNotModified, DialogsSlice, MessagesNotModified
 
+from vestnik.domain.albums import derive_random_ids
 from vestnik.domain.media import MediaFile
 from vestnik.domain.media_store import MediaReader
 from vestnik.domain.transport import (
@@ -48,10 +48,10 @@ from vestnik.telegram.channels import (
     read_dialog_channels,
     read_next_offset,
 )
-from vestnik.telegram.entities import make_entities
 from vestnik.telegram.identities import read_identity
 from vestnik.telegram.link import ClientDescription, Link
-from vestnik.telegram.media import find_media_id, has_media_of, make_input_media, upload_media
+from vestnik.telegram.media import find_media_id, has_media_of, upload_media
+from vestnik.telegram.posts import make_post
 from vestnik.telegram.sessions import ParsedSession
 
 PAGE: Final = 100
@@ -112,12 +112,13 @@ class TelethonTransport:
         return identity
 
     async def send(self, peer: Peer, content: Content, random_id: int) -> tuple[int, ...]:
-        """Post a text, or a file with a caption; the id of the message, or nothing if Telegram names none.
+        """Post a text, or files with a caption; the ids of the messages, or nothing if Telegram names none.
 
         A repeated random_id is answered with the original message or with RANDOM_ID_DUPLICATE (class SENT).
         """
-        request = _make_post(peer, content, random_id)
-        return _read_message_ids(await self._link.call(request), random_id)
+        request = make_post(_input_peer(peer), content, random_id)
+        ids = derive_random_ids(random_id, max(len(content.files), 1))
+        return _read_message_ids(await self._link.call(request), ids)
 
     async def upload(
         self,
@@ -170,15 +171,17 @@ class TelethonTransport:
         """Members and slow mode, from channels.getFullChannel."""
         return read_details(await self._link.call(GetFullChannelRequest(channel=_input_channel(peer))))
 
-    async def find_message(self, peer: Peer, content: Content, since: datetime) -> int | None:
-        """The id of the newest message of ours with this text since then, read from the channel's history.
+    async def find_messages(self, peer: Peer, content: Content, since: datetime) -> tuple[int, ...]:
+        """The ids of the newest post of ours with this text since then, read from the channel's history.
 
         Telegram cuts white space off both ends of a text and dates messages to the second. A post in a broadcast
         channel counts as ours whoever of the administrators it is from. Of posts with a file the one with our very
         file goes first; one of its kind is taken where there is none, as the file may have been uploaded again.
+        The caption of an album is its first message's; the others come before it, as the newest come first.
         """
         oldest = since.replace(microsecond=0)
-        similar: int | None = None
+        similar: tuple[int, ...] = ()
+        albums: dict[int, list[int]] = defaultdict(list)
         offset_id = 0
         while True:
             page = await self._link.call(
@@ -197,10 +200,13 @@ class TelethonTransport:
             for message in messages:
                 if (date := getattr(message, "date", None)) is not None and date < oldest:
                     return similar
+                album = albums[getattr(message, "grouped_id", None) or -message.id]
+                album.append(int(message.id))
                 if _is_ours(message) and _is_like(message, content):
+                    found = tuple(sorted(album))
                     if not content.uploaded or find_media_id(message) == content.uploaded[0].file_id:
-                        return int(message.id)
-                    similar = similar or int(message.id)
+                        return found
+                    similar = similar or found
             if not messages or messages[-1].id == offset_id:
                 return similar
             offset_id = messages[-1].id
@@ -245,47 +251,34 @@ def _input_channel(peer: Peer) -> InputChannel:
     return InputChannel(peer.tg_id, peer.access_hash)
 
 
-def _make_post(peer: Peer, content: Content, random_id: int) -> TLRequest:
-    if not content.files:
-        return SendMessageRequest(
-            peer=_input_peer(peer),
-            message=content.text,
-            entities=make_entities(content.entities),
-            no_webpage=not content.link_preview,
-            random_id=random_id,
-        )
-    (uploaded,) = content.uploaded
-    return SendMediaRequest(
-        peer=_input_peer(peer),
-        media=make_input_media(uploaded),
-        message=content.text,
-        entities=make_entities(content.entities),
-        random_id=random_id,
-    )
-
-
 def _is_like(message: TLObject, content: Content) -> bool:
     text = (getattr(message, "message", None) or "").strip()
-    return text == content.text.strip() and has_media_of(message, content.files)
+    is_album = getattr(message, "grouped_id", None) is not None
+    return (
+        text == content.text.strip()
+        and has_media_of(message, content.files)
+        and is_album == (len(content.files) > 1)
+    )
 
 
 def _is_ours(message: TLObject) -> bool:
     return bool(getattr(message, "out", False) or getattr(message, "post", False))
 
 
-def _read_message_ids(answer: TLObject, random_id: int) -> tuple[int, ...]:
-    """The posted ids: from the UpdateMessageID with our random_id, which comes before all others.
+def _read_message_ids(answer: TLObject, random_ids: Sequence[int]) -> tuple[int, ...]:
+    """The posted ids in the order of the random_ids: from the UpdateMessageIDs, which come before all others.
 
     updateShortSentMessage has the id itself. An answer to a repeated random_id may lack the UpdateMessageID; then
-    the new message in it is the original one.
+    the new messages in it are the original ones.
     """
     if isinstance(answer, UpdateShortSentMessage):
         return (answer.id,)
     updates = list(_list_updates(answer))
-    ids = tuple(u.id for u in updates if isinstance(u, UpdateMessageID) and u.random_id == random_id)
-    return ids or tuple(
-        u.message.id for u in updates if isinstance(u, (UpdateNewChannelMessage, UpdateNewMessage))
-    )
+    ids = {u.random_id: int(u.id) for u in updates if isinstance(u, UpdateMessageID)}
+    if all(random_id in ids for random_id in random_ids):
+        return tuple(ids[random_id] for random_id in random_ids)
+    new = (u.message.id for u in updates if isinstance(u, (UpdateNewChannelMessage, UpdateNewMessage)))
+    return tuple(sorted(new)) or tuple(ids[random_id] for random_id in random_ids if random_id in ids)
 
 
 def _list_updates(answer: TLObject) -> Iterator[TLObject]:

@@ -19,7 +19,7 @@ from vestnik.db.engine import close_engine, hang_up, make_engine
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.listener import Listener
-from vestnik.db.media_files import LocalMediaStore
+from vestnik.db.media_stores import make_media_store
 from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.account_logins import LoginConversation
 from vestnik.delivery.clock import read_clock
@@ -38,6 +38,7 @@ from vestnik.domain.transport import TransportFactory
 from vestnik.settings import Settings
 from vestnik.worker import LANE_CRASHED
 from vestnik.worker.deletions import run_deletions
+from vestnik.worker.media_sweep import run_media_sweep
 from vestnik.worker.retention import run_retention
 from vestnik.worker.scheduler import run_cancels, run_scheduler
 
@@ -257,6 +258,7 @@ async def run_worker(
     """
     failpoints = Failpoints(settings.failpoints)
     engine = make_engine(url, name="worker")
+    store = make_media_store(settings)
     keys = StoredKeys(settings.secret_key, settings.data_dir)
     logins = LoginParts(ledger=LoginLedger(engine), factory=transports, keys=keys, read_key=read_session_key)
     worker = Worker(
@@ -264,7 +266,7 @@ async def run_worker(
         transports=transports,
         logins=logins,
         unsealer=keys,
-        store=LocalMediaStore(settings.data_dir),
+        store=store,
         options=LaneOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             retry_base=timedelta(seconds=settings.retry_base_seconds),
@@ -283,6 +285,7 @@ async def run_worker(
             asyncio.create_task(run_cancels(engine)),
             asyncio.create_task(run_deletions(engine)),
             asyncio.create_task(run_retention(engine, timedelta(days=settings.job_retention_days))),
+            asyncio.create_task(run_media_sweep(engine, store)),
         ]
         serving = asyncio.create_task(worker.run(stop, on_ready))
         try:

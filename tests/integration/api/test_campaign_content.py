@@ -34,7 +34,7 @@ async def test_a_paused_campaigns_content_is_corrected_and_audited(
     assert answer.json().items() >= {**body, "id": str(campaign_id), "length": 5, "limit": 4096}.items()
     assert answer.json()["revision"] == shown.json()["revision"] + 1
     frozen = frozen_from_json((await stage.read_campaign(campaign_id)).content)
-    assert (frozen.source, frozen.link_preview) == ("<b>right</b>", False)
+    assert (frozen.source, frozen.options.link_preview) == ("<b>right</b>", False)
     entry = await stage.one("SELECT * FROM audit_logs WHERE action = 'campaign.content_corrected'")
     assert (entry.before["content"], entry.after["content"]) == ("wrong {date}", "<b>right</b>")
     late = await operator.put(path, json=body, headers={"If-Match": shown.headers["ETag"]})
@@ -99,3 +99,22 @@ async def test_an_address_of_a_file_is_kept_until_it_is_replaced(
         )  # fmt: skip
     bare = (await operator.put(path, json={"content": "Text", "mediaId": None})).json()
     assert (bare["mediaType"], bare["mediaUrl"], bare["limit"]) == (None, None, 4096)
+
+
+async def test_a_correction_leaves_how_it_is_posted_unless_it_says_otherwise(
+    operator: httpx.AsyncClient, stage: Stage, campaign_id: CampaignId
+) -> None:
+    path = f"/api/campaigns/{campaign_id}/content"
+    await stage.pause(campaign_id)
+    shape = {
+        "silent": True,
+        "protectContent": True,
+        "linkPreviewPosition": "above",
+        "linkPreviewSize": "large",
+    }
+    first = await operator.put(path, json={"content": "right", **shape})
+    assert first.json().items() >= shape.items()
+    second = await operator.put(path, json={"content": "better", "linkPreviewSize": None, "silent": False})
+    assert second.json().items() >= (shape | {"linkPreviewSize": None, "silent": False}).items()
+    refused = await operator.put(path, json={"content": "better", "linkPreviewSize": "huge"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "linkPreviewSize")

@@ -1,11 +1,13 @@
 """Direct sends over HTTP: Telegram's answer per channel, once for each key, and never silently late."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,7 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.integration.api.conftest import ClientAs
 from tests.integration.delivery.rig import Rig
+from tests.support.pictures import make_jpeg
 from tests.support.stage import Stage
+from tests.support.web_server import serve_web
+from vestnik.delivery import fetching
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.states import HoldScope
@@ -318,3 +323,82 @@ async def test_viewers_do_not_post(client_as: ClientAs) -> None:
     assert (await send(viewer)).status_code == 403
     unknown = await viewer.get(f"{PATH}/00000000-0000-0000-0000-000000000000")
     assert unknown.status_code == 404
+
+
+async def test_a_post_is_silent_and_protected_where_that_is_asked_for(
+    rig: Rig, operator: httpx.AsyncClient
+) -> None:
+    answer = await send(operator, text="https://news.example/", silent=True, protectContent=True,
+                        linkPreviewSize="small", linkPreviewPosition="above")  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    (post,) = rig.posts
+    assert (post.silent, post.protected, post.link_preview_size) == (True, True, "small")
+    assert post.link_preview_above
+
+
+async def test_a_template_says_itself_how_it_is_posted(
+    operator: httpx.AsyncClient, leased: AccountId
+) -> None:
+    made = await operator.post("/api/templates", json={"name": "Morning", "content": "x"})
+    answer = await send(operator, text=None, templateId=made.json()["id"], silent=True)
+    assert (answer.status_code, answer.json()["field"]) == (422, "silent")
+
+
+async def store_photo(client: httpx.AsyncClient, size: int) -> str:
+    answer = await client.post("/api/media?name=a.jpg", content=make_jpeg(size=size))
+    return str(answer.json()["id"])
+
+
+async def test_stored_files_go_with_a_text_or_alone(rig: Rig, operator: httpx.AsyncClient) -> None:
+    first, second = await store_photo(operator, 20_000), await store_photo(operator, 30_000)
+    alone = await send(operator, text=None, mediaId=first)
+    assert (alone.status_code, alone.json()["results"][0]["status"]) == (200, "DONE"), alone.text
+    album = await send(operator, SECOND, text="Look", mediaIds=[second, first])
+    (result,) = album.json()["results"]
+    assert (result["status"], len(result["messageIds"])) == ("DONE", 2)
+    assert [(post.text, post.media is not None) for post in rig.posts] == [
+        ("", True),
+        ("Look", True),
+        ("", True),
+    ]
+
+
+async def test_a_file_at_an_address_is_fetched_and_posted(
+    rig: Rig, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "is_public_address", lambda address: address == "127.0.0.1")
+    data = make_jpeg(size=20_000)
+
+    async with serve_web() as web:
+        url = web.put("/morning.jpg", data)
+        posted = await send(operator, text="Look", mediaType="photo", mediaUrl=url, key="morning")
+        again = await send(operator, text="Look", mediaType="photo", mediaUrl=url, key="morning")
+        wrong = await send(operator, text="Look", mediaType="video", mediaUrl=url)
+    assert (posted.status_code, again.json()) == (200, posted.json()), posted.text
+    (post,) = rig.posts
+    assert (post.text, post.media and post.media["sha256"]) == ("Look", hashlib.sha256(data).hexdigest())
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "mediaUrl")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"mediaType": "photo", "mediaUrl": "http://127.0.0.1:9/a.jpg"}, "mediaUrl"),
+        ({"mediaUrl": "https://x.example/a.jpg"}, "mediaType"),
+        ({"mediaId": str(uuid4())}, "mediaIds"),
+        ({"mediaId": str(uuid4()), "mediaType": "photo", "mediaUrl": "https://x.example/a.jpg"}, "mediaId"),
+    ],
+)
+async def test_files_that_cannot_be_had_are_refused_at_their_field(
+    operator: httpx.AsyncClient, leased: AccountId, stage: Stage, body: dict[str, Any], field: str
+) -> None:
+    answer = await send(operator, **body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
+    assert await stage.execute("SELECT 1 FROM account_commands") == []
+
+
+async def test_a_template_has_its_own_files(operator: httpx.AsyncClient, leased: AccountId) -> None:
+    made = await operator.post("/api/templates", json={"name": "Morning", "content": "x"})
+    photo = await store_photo(operator, 20_000)
+    answer = await send(operator, text=None, templateId=made.json()["id"], mediaId=photo)
+    assert (answer.status_code, answer.json()["field"]) == (422, "mediaIds")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.api.conftest import ClientAs
 from tests.support.pictures import make_jpeg, make_png
+from tests.support.recordings import make_mp4
 from tests.support.stage import Stage
 from vestnik.domain.media import LARGEST_PHOTO, LARGEST_UPLOAD
 from vestnik.domain.users import Role
@@ -268,3 +269,78 @@ async def test_the_content_of_a_paused_campaign_keeps_changes_or_loses_its_file(
     assert (bare.status_code, bare.json()["field"]) == (422, "content")
     bare = await operator.put(address, json={"content": "Text", "mediaId": None})
     assert (bare.json()["mediaType"], bare.json()["mediaId"], bare.json()["limit"]) == (None, None, 4096)
+
+
+async def store_three(client: httpx.AsyncClient) -> list[str]:
+    """A photo, a video and a document."""
+    found = []
+    for kind, data in (("photo", make_jpeg()), ("video", make_mp4()), ("document", b"%PDF-1.7")):
+        answer = await client.post(f"/api/media?kind={kind}&name=file-{kind}", content=data)
+        found.append(answer.json()["id"])
+    return found
+
+
+async def test_an_album_is_made_rearranged_copied_and_taken_apart(operator: httpx.AsyncClient) -> None:
+    photo, video, document = await store_three(operator)
+    made = await operator.post(
+        "/api/templates", json={"name": "Album", "content": "Look", "mediaIds": [photo, video]}
+    )
+    assert made.status_code == 201, made.text
+    assert (made.json()["mediaIds"], made.json()["mediaId"]) == ([photo, video], photo)
+    assert (made.json()["mediaType"], made.json()["limit"]) == ("photo", 1024)
+    path = made.headers["Location"]
+    copy = await operator.post(f"{path}/duplicate")
+    assert copy.json()["mediaIds"] == [photo, video]
+
+    async def change(**fields: Any) -> dict[str, Any]:
+        answer = await operator.patch(path, json=fields)
+        assert answer.status_code == 200, answer.text
+        changed: dict[str, Any] = answer.json()
+        return {name: changed[name] for name in ("mediaId", "mediaIds", "mediaType")}
+
+    turned = {"mediaId": video, "mediaIds": [video, photo], "mediaType": "video"}
+    assert await change(mediaIds=[video, photo]) == turned
+    assert await change(**turned) == turned
+    assert await change(content="Look again") == turned
+    single = {"mediaId": document, "mediaIds": [document], "mediaType": "document"}
+    assert await change(mediaId=document) == single
+    assert await change(mediaIds=[document]) == single
+    assert await change(mediaIds=[photo, video]) == {
+        "mediaId": photo,
+        "mediaIds": [photo, video],
+        "mediaType": "photo",
+    }
+    assert await change(mediaIds=[]) == {"mediaId": None, "mediaIds": [], "mediaType": None}
+    assert await change(mediaIds=[photo, video]) != single
+    assert await change(mediaId=None) == {"mediaId": None, "mediaIds": [], "mediaType": None}
+
+
+async def test_what_is_no_album_is_refused_at_its_field(operator: httpx.AsyncClient) -> None:
+    photo, video, document = await store_three(operator)
+    for fields, words in (
+        ({"mediaIds": [photo, document]}, "do not go together"),
+        ({"mediaIds": [photo, photo]}, "twice"),
+        ({"mediaIds": [photo, str(uuid4())]}, "no stored file"),
+        ({"mediaIds": [photo, video], "mediaId": video}, "another than the first"),
+        ({"mediaIds": [str(uuid4()) for _ in range(11)]}, "10"),
+        ({"mediaIds": "x"}, "list"),
+        ({"mediaIds": [None]}, "UUID"),
+    ):
+        answer = await operator.post("/api/templates", json={"name": "Album", "content": "", **fields})
+        assert (answer.status_code, words in answer.text) == (422, True), (fields, answer.text)
+        assert answer.json()["field"].startswith("mediaIds")
+    both = {"mediaIds": [photo, video], "mediaUrl": "https://x.example/1.jpg", "mediaType": "photo"}
+    answer = await operator.post("/api/templates", json={"name": "Album", "content": "", **both})
+    assert (answer.status_code, answer.json()["field"]) == (422, "mediaId")
+
+
+async def test_no_file_of_an_album_is_deleted(operator: httpx.AsyncClient) -> None:
+    photo, video, _ = await store_three(operator)
+    body = {"name": "Album", "content": "", "mediaIds": [photo, video]}
+    made = await operator.post("/api/templates", json=body)
+    for media_id in (photo, video):
+        refused = await operator.delete(f"/api/media/{media_id}")
+        assert (refused.status_code, "'Album'" in refused.text) == (409, True)
+    await operator.delete(made.headers["Location"])
+    for media_id in (photo, video):
+        assert (await operator.delete(f"/api/media/{media_id}")).status_code == 204

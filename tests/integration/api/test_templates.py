@@ -342,3 +342,106 @@ async def test_viewers_read_and_change_nothing(client_as: ClientAs, operator: ht
         await viewer.post(f"{path}/duplicate"),
     ):
         assert answer.status_code == 403
+
+
+UNUSUAL = {
+    "linkPreview": True,
+    "linkPreviewPosition": "above",
+    "linkPreviewSize": "small",
+    "silent": True,
+    "protectContent": True,
+}
+
+
+async def test_how_it_is_posted_is_kept_changed_and_copied(operator: httpx.AsyncClient) -> None:
+    usual = await make(operator)
+    assert (usual["linkPreviewPosition"], usual["linkPreviewSize"]) == ("below", None)
+    assert (usual["silent"], usual["protectContent"]) == (False, False)
+    made = await make(operator, "Evening", **UNUSUAL)
+    assert made.items() >= UNUSUAL.items()
+    path = f"{PATH}/{made['id']}"
+    copy = (await operator.post(f"{path}/duplicate")).json()
+    assert copy.items() >= UNUSUAL.items()
+    changed = await operator.patch(path, json={"linkPreviewSize": None, "silent": False})
+    assert changed.json().items() >= (UNUSUAL | {"linkPreviewSize": None, "silent": False}).items()
+    listed = (await operator.get(PATH)).json()["items"]
+    assert {item["name"]: item["protectContent"] for item in listed} == {
+        "Morning": False, "Evening": True, copy["name"]: True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"linkPreviewPosition": "left"}, "linkPreviewPosition", "above or below"),
+        ({"linkPreviewPosition": None}, "linkPreviewPosition", "string"),
+        ({"linkPreviewSize": "huge"}, "linkPreviewSize", "large or small"),
+        ({"silent": "perhaps"}, "silent", "boolean"),
+    ],
+)
+async def test_how_it_cannot_be_posted_is_said_at_its_field(
+    operator: httpx.AsyncClient, fields: dict[str, Any], field: str, words: str
+) -> None:
+    answer = await operator.post(PATH, json={"name": "Morning", "content": "x", **fields})
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+    assert words in answer.text
+
+
+BUTTONS = [[{"text": "Read", "url": "https://news.example/1"}], [{"text": "Tell", "url": "tg://share?url=x"}]]
+
+
+async def test_buttons_are_kept_shown_changed_and_copied(operator: httpx.AsyncClient) -> None:
+    assert (await make(operator))["buttons"] == []
+    made = await make(operator, "Evening", buttons=BUTTONS)
+    path = f"{PATH}/{made['id']}"
+    assert made["buttons"] == (await operator.get(path)).json()["buttons"] == BUTTONS
+    assert (await operator.post(f"{path}/duplicate")).json()["buttons"] == BUTTONS
+    changed = await operator.patch(path, json={"buttons": BUTTONS[:1]})
+    assert changed.json()["buttons"] == BUTTONS[:1]
+    assert (await operator.patch(path, json={"content": "New"})).json()["buttons"] == BUTTONS[:1]
+    assert (await operator.patch(path, json={"buttons": []})).json()["buttons"] == []
+
+
+@pytest.mark.parametrize(
+    ("buttons", "words"),
+    [
+        ([[{"text": "x", "url": "ftp://x.example"}]], "button 1 of row 1"),
+        ([[{"text": " ", "url": "https://x.example"}]], "no text"),
+        ([[{"text": "x", "url": "https://x.example"}] * 9], "9 buttons"),
+        ([[{"text": "x"}]], "required"),
+        ([{"text": "x", "url": "https://x.example"}], "list"),
+        (None, "list"),
+    ],
+)
+async def test_buttons_that_telegram_would_refuse_are_refused(
+    operator: httpx.AsyncClient, buttons: object, words: str
+) -> None:
+    answer = await operator.post(PATH, json={"name": "Morning", "content": "x", "buttons": buttons})
+    assert (answer.status_code, words in answer.text) == (422, True), answer.text
+    assert answer.json()["field"].startswith("buttons")
+
+
+async def test_a_persons_account_gets_no_campaign_with_buttons(
+    operator: httpx.AsyncClient, stage: Stage
+) -> None:
+    await stage.add_channels(1)
+    await stage.execute(
+        "INSERT INTO accounts (name, kind, rate) VALUES ('editor', 'USER', 20), ('bot', 'BOT', 20)"
+    )
+    accounts = {row.name: str(row.id) for row in await stage.execute("SELECT name, id FROM accounts")}
+    batch = await stage.one("SELECT id FROM batches")
+    plain, pressed = await make(operator), await make(operator, "Evening", buttons=BUTTONS)
+    body = {"name": "C", "batchId": str(batch.id), "mode": "LIVE", "deliveryRate": 20}
+
+    async def create(template: dict[str, Any], account: str) -> httpx.Response:
+        ids = {"templateId": template["id"], "accountId": accounts[account]}
+        return await operator.post("/api/campaigns", json=body | ids)
+
+    refused = await create(pressed, "editor")
+    assert (refused.status_code, refused.json()["field"]) == (422, "accountId")
+    assert "'editor' is a person's" in refused.json()["detail"]
+    assert (await create(pressed, "bot")).status_code == 201
+    made = await create(plain, "editor")
+    changed = await operator.patch(f"/api/campaigns/{made.json()['id']}", json={"templateId": pressed["id"]})
+    assert (changed.status_code, changed.json()["field"]) == (422, "accountId")

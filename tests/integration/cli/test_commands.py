@@ -162,3 +162,28 @@ def test_a_file_that_does_not_do_is_refused_with_its_reason(
     error = json.loads(outcome.err)["error"]
     assert (error["code"], error["field"]) == ("INVALID_INPUT", field)
     assert words in error["message"]
+
+
+def test_a_template_says_how_it_is_posted(vestnik: Run, connection: Connection) -> None:
+    shape = (
+        "--silent",
+        "--protect-content",
+        "--link-preview-position",
+        "above",
+        "--link-preview-size",
+        "small",
+    )
+    vestnik("template", "create", "Quiet", "--text", "https://news.example/", *shape)
+    row = connection.execute(text("SELECT * FROM templates")).one()
+    assert (row.silent, row.protect_content) == (True, True)
+    assert (row.link_preview_position, row.link_preview_size) == ("above", "small")
+    refused = vestnik("template", "create", "Odd", "--text", "x", "--link-preview-size", "huge")
+    assert (refused.code, "large or small" in refused.err) == (1, True)
+
+
+def test_a_template_has_buttons(vestnik: Run) -> None:
+    buttons = ("--button", "Read more https://news.example/1", "--button", "Tell tg://share?url=x")
+    made = vestnik("template", "create", "T", "--text", "x", *buttons, "--json").json
+    assert [[button["text"] for button in row] for row in made["buttons"]] == [["Read more"], ["Tell"]]
+    refused = vestnik("template", "create", "U", "--text", "x", "--button", "Read news.example")
+    assert (refused.code, "button 1 of row 1" in refused.err) == (1, True)

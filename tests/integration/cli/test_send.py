@@ -1,11 +1,13 @@
 """`vestnik send` on a database; with a worker behind it: tests/acceptance/test_send.py."""
 
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from tests.integration.cli.conftest import Run
+from tests.support.pictures import make_jpeg
 
 SEND = ("send", "--channel", "@one_news")
 
@@ -99,3 +101,18 @@ def test_a_held_account_is_told_with_its_time(served: Run, connection: Connectio
     error = json.loads(failed.err.splitlines()[-1])["error"]
     assert (failed.code, error["code"]) == (1, "ACCOUNT_HELD")
     assert "2199-01-02 03:04:05 UTC" in error["message"]
+
+
+def test_files_go_with_a_text_or_alone(served: Run, connection: Connection, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.jpg", "b.jpg")]
+    for path in paths:
+        path.write_bytes(make_jpeg(size=20_000))
+    album = ("--media", str(paths[0]), "--media", str(paths[1]))
+    sent = served(*SEND, *album, "--timeout", "1", "--json")
+    assert sent.json["error_code"] == "CHANNEL_UNRESOLVED"
+    names = connection.execute(text("SELECT name FROM media ORDER BY name")).scalars().all()
+    assert list(names) == ["a.jpg", "b.jpg"]
+    refused = served(*SEND, "--template", "T", *album)
+    assert (refused.code, "a template has its own files" in refused.err) == (1, True)
+    wrong = served(*SEND, *album, "--media-type", "document", "--media-type", "photo")
+    assert (wrong.code, "do not go together" in wrong.err) == (1, True)

@@ -177,3 +177,16 @@ async def test_a_post_that_another_version_froze_is_replaced(browser_as: Browser
     assert (page.status, bool(page.problems["without_file"])) == (422, True)
     page = await browser.submit(path, content="Whole again", parse_mode="", without_file="on")
     assert "Whole again" in page.root.find(class_="post").text
+
+
+async def test_a_correction_says_how_it_is_posted(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await _pause(world)
+    browser = await browser_as(Role.OPERATOR)
+    path = f"/campaigns/{campaign_id}/content"
+    await browser.get(path)
+    await browser.submit(path, content="New", parse_mode="", silent="on", link_preview_size="small")
+    page = await browser.get(path)
+    assert (page.value("silent"), page.value("link_preview_size")) == ("on", "small")
+    await browser.submit(path, content="New", parse_mode="", protect_content="on")
+    page = await browser.get(path)
+    assert (page.value("silent"), page.value("protect_content")) == ("", "on")

@@ -1,12 +1,14 @@
 """The picture of a template: chosen, shown, replaced, taken off, and refused in words."""
 
 import re
+from typing import Any
 
 import pytest
 
 from tests.integration.console.conftest import PART, Browser, BrowserAs
 from tests.support.pages import Page
 from tests.support.pictures import make_gif, make_jpeg, make_png
+from tests.support.recordings import make_mp4
 from tests.support.stage import Stage
 from vestnik.domain.media import LARGEST_PHOTO
 from vestnik.domain.users import Role
@@ -206,3 +208,64 @@ async def test_names_of_files_never_become_markup(browser_as: BrowserAs) -> None
 async def test_viewers_upload_nothing(browser_as: BrowserAs, stage: Stage) -> None:
     assert (await choose(await browser_as(Role.VIEWER), make_jpeg())).status == 403
     assert await count_media(stage) == 0
+
+
+async def add(browser: Browser, content: bytes, name: str, *, kind: str = "", **fields: Any) -> Page:
+    """A further file, chosen."""
+    file = (name, content, kind) if kind else (name, content)
+    return await browser.post("/templates/picture", files={"added": file}, headers=PART, **fields)
+
+
+def list_chosen(page: Page) -> list[str]:
+    """The files of a form, in their order."""
+    inputs = page.root.find_all("input")
+    return [item.get("value") for item in inputs if item.get("name") == "media_id" and item.get("value")]
+
+
+async def test_an_album_is_put_together_rearranged_and_saved(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    first = list_chosen(await choose(browser, make_jpeg(800, 600)))
+    both = list_chosen(await add(browser, make_mp4(), "film.mp4", kind="video/mp4", media_id=first))
+    assert (both[0], len(both)) == (first[0], 2)
+    three = list_chosen(await add(browser, make_png(), "third.png", media_id=both))
+    assert (three[:2], len(three)) == (both, 3)
+    moved = await browser.post("/templates/picture", headers=PART, media_id=three, earlier=three[2])
+    assert list_chosen(moved) == [three[0], three[2], three[1]]
+    assert "film.mp4" in moved.text
+    less = await browser.post("/templates/picture", headers=PART, media_id=three, remove=three[0])
+    assert list_chosen(less) == three[1:]
+    shown = await browser.post("/templates/preview", headers=PART, **NEW, media_id=three)
+    assert shown.html.count("<img src=") == 2
+    assert "film.mp4" in shown.text
+    assert "12 of 1,024" in shown.text
+    pressed = NEW | {"buttons": "Read https://news.example/"}
+    warned = await browser.post("/templates/preview", headers=PART, **pressed, media_id=three)
+    assert "an album has no buttons" in warned.text.lower()
+    page = await browser.submit("/templates/new", **NEW, media_id=three)
+    assert list_chosen(page) == three
+    row = await stage.one("SELECT media_id, media_ids, media_type FROM templates")
+    assert ([str(each) for each in row.media_ids], str(row.media_id)) == (three, three[0])
+    assert row.media_type == "photo"
+
+
+async def test_a_file_that_does_not_go_with_the_others_is_not_added(browser_as: BrowserAs) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    content = make_jpeg()
+    first = list_chosen(await choose(browser, content))
+    refused = await add(browser, b"%PDF-1.7", "a.pdf", media_id=first)
+    assert (refused.status, bool(refused.problems["added"])) == (422, True)
+    twice = await add(browser, content, "morning.jpg", media_id=first)
+    assert (twice.status, "twice" in twice.problems["added"]) == (422, True)
+    assert list_chosen(refused) == list_chosen(twice) == first
+
+
+async def test_without_scripts_a_file_is_added_with_the_form(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    first = list_chosen(await choose(browser, make_jpeg()))
+    await browser.get("/templates/new")
+    added = {"added": ("b.png", make_png())}
+    answer = await browser.post("/templates/new", files=added, **NEW, media_id=first, media_url="")
+    assert answer.status == 303
+    row = await stage.one("SELECT media_ids FROM templates")
+    assert (str(row.media_ids[0]), len(row.media_ids)) == (first[0], 2)

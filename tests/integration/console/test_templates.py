@@ -356,3 +356,51 @@ async def test_without_the_sessions_token_nothing_happens(browser_as: BrowserAs,
 
 def test_every_variable_is_explained() -> None:
     assert set(VARIABLE_TEXTS) == set(Variable)
+
+
+async def test_how_it_is_posted_is_chosen_shown_and_kept(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    shape = {
+        "silent": "on",
+        "protect_content": "on",
+        "link_preview_position": "above",
+        "link_preview_size": "large",
+    }
+    path = await write(browser, content="Read https://news.example/1", **shape)
+    row = await stage.one("SELECT * FROM templates")
+    assert (row.silent, row.protect_content) == (True, True)
+    assert (row.link_preview_position, row.link_preview_size) == ("above", "large")
+    page = await browser.get(path)
+    assert {name: page.value(name) for name in shape} == shape
+    post = page.root.find(class_="post")
+    assert "protected · without a sound" in post.text
+    assert "Its picture is large." in post.text
+    assert post.text.index("Telegram shows a preview") < post.text.index("Read ")
+    viewer = await (await browser_as(Role.VIEWER)).get(path)
+    assert "protected · without a sound" in viewer.root.find(class_="post").text
+    await browser.get(path)
+    refused = await browser.post(path, **NEW, link_preview_size="huge")
+    assert (refused.status, bool(refused.problems["link_preview_size"])) == (422, True)
+
+
+async def test_buttons_are_typed_shown_and_kept(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    typed = "Read more https://news.example/1 | Subscribe https://t.me/news\r\n\r\nTell tg://share?url=x"
+    path = await write(browser, buttons=typed)
+    row = await stage.one("SELECT buttons FROM templates")
+    assert [[button["text"] for button in each] for each in row.buttons] == [
+        ["Read more", "Subscribe"],
+        ["Tell"],
+    ]
+    page = await browser.get(path)
+    shown = "Read more https://news.example/1 | Subscribe https://t.me/news\nTell tg://share?url=x"
+    assert page.value("buttons") == shown
+    links = page.root.find(class_="post").find_all("a")
+    assert [(link.text, link.get("href")) for link in links] == [
+        ("Read more", "https://news.example/1"),
+        ("Subscribe", "https://t.me/news"),
+        ("Tell", "tg://share?url=x"),
+    ]
+    refused = await browser.post(path, **NEW, buttons="Read javascript:alert(1)")
+    assert (refused.status, "utton 1 of row 1" in refused.problems["buttons"]) == (422, True)
+    assert refused.value("buttons") == "Read javascript:alert(1)"

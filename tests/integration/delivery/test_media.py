@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 
 from tests.integration.delivery.rig import SEND, Rig
-from tests.support.media import add_media, put_into_template
+from tests.support.bucket import name_bucket, run_bucket
+from tests.support.media import add_media, as_chunks, put_into_template
 from tests.support.pictures import make_gif, make_jpeg
 from tests.support.recordings import make_mp3, make_mp4, make_opus
 from tests.support.sends import SECRET_KEY, Sender
 from vestnik.db.engine import open_session
 from vestnik.db.media_files import LocalMediaStore
+from vestnik.db.media_stores import make_media_store
 from vestnik.domain.actors import Actor
 from vestnik.domain.commands import CommandStatus
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.services.content_corrections import correct_content
-from vestnik.services.media import MediaView
+from vestnik.services.media import MediaView, receive_media, store_media
+from vestnik.settings import load_settings
 from vestnik.simulator.channels import ChannelSpec, Forbidden
 from vestnik.simulator.faults import Fault, FaultKind
 from vestnik.simulator.options import Options, RandomIdAnswer
@@ -490,3 +493,41 @@ async def test_a_direct_send_whose_picture_is_not_here_ends_with_the_reason(
         result = await sender.send("first_00001", None, template="Picture")  # type: ignore[arg-type]
     assert (result.status, result.error_code) == (CommandStatus.FAILED, "MEDIA_MISSING")
     assert rig.posts == []
+
+
+async def test_workers_of_another_machine_post_a_file_from_a_bucket(
+    rig: Rig, account_id: AccountId, tmp_path: Path
+) -> None:
+    data = make_jpeg(size=5 * MIB)
+    await rig.stage.add_channels(5)
+    with run_bucket() as endpoint:
+        here = load_settings(data_dir=tmp_path / "api", **name_bucket(endpoint))
+        received = await receive_media(make_media_store(here), as_chunks(data), kind="photo", name="a.jpg")
+        async with open_session(rig.stage.engine) as session:
+            media = await store_media(session, Actor.system("test"), received)
+        campaign_id = await add_campaign(rig, account_id, media)
+        await rig.start_worker(
+            data_dir=tmp_path / "worker", call_timeout_seconds=5.0, **name_bucket(endpoint)
+        )
+        await rig.finish(campaign_id)
+    rig.check_each_once(5)
+    assert {post.media["sha256"] for post in rig.posts if post.media} == {hashlib.sha256(data).hexdigest()}
+    assert rig.server.simulator.summarize().uploaded_bytes == len(data)
+
+
+async def test_a_storage_that_does_not_answer_pauses_the_campaign_with_its_name(
+    rig: Rig, account_id: AccountId, tmp_path: Path, photo: MediaView
+) -> None:
+    await rig.stage.add_channels(2)
+    campaign_id = await add_campaign(rig, account_id, photo)
+    worker = await rig.start_worker(data_dir=tmp_path, **name_bucket("http://127.0.0.1:9"))
+    await rig.until_status("PAUSED", campaign_id, patience=60)
+    detail = (await rig.stage.read_campaign(campaign_id)).status_detail
+    assert "MEDIA_STORE" in detail
+    assert "bucket 'vestnik-media' at http://127.0.0.1:9 cannot be reached" in detail
+    assert await rig.stage.count_jobs(campaign_id) == {"QUEUED": 2}
+    await worker.stop()
+    await rig.stage.resume(campaign_id)
+    await rig.start_worker(data_dir=tmp_path)
+    await rig.finish(campaign_id)
+    rig.check_each_once(2)

@@ -84,7 +84,7 @@ async def test_a_duplicate_is_reported_at_once_and_found_in_the_history(server, 
         ErrorClass.SENT,
         False,
     )
-    assert await transport.find_message(target.peer, TEXT, since) == message_id
+    assert await transport.find_messages(target.peer, TEXT, since) == (message_id,)
     assert len(server.simulator.posts) == 2
 
 
@@ -92,11 +92,11 @@ async def test_a_message_is_found_by_its_text_and_time_only(server, transport, c
     since = datetime.now(UTC)
     target = await transport.resolve(channel)
     (first,) = await transport.send(target.peer, TEXT, 1)
-    assert await transport.find_message(target.peer, Content(text="Nobody wrote this"), since) is None
-    assert await transport.find_message(target.peer, TEXT, since + timedelta(hours=1)) is None
-    assert await transport.find_message(target.peer, Content(text="  Good news\n"), since) == first
+    assert await transport.find_messages(target.peer, Content(text="Nobody wrote this"), since) == ()
+    assert await transport.find_messages(target.peer, TEXT, since + timedelta(hours=1)) == ()
+    assert await transport.find_messages(target.peer, Content(text="  Good news\n"), since) == (first,)
     (second,) = await transport.send(target.peer, TEXT, 2)
-    assert await transport.find_message(target.peer, TEXT, since) == second
+    assert await transport.find_messages(target.peer, TEXT, since) == (second,)
 
 
 async def test_a_message_is_found_beyond_the_first_page_of_the_history(transport, channel):
@@ -105,8 +105,8 @@ async def test_a_message_is_found_beyond_the_first_page_of_the_history(transport
     (wanted,) = await transport.send(target.peer, TEXT, 1)
     for n in range(2, 252):
         await transport.send(target.peer, Content(text=f"News {n}"), n)
-    assert await transport.find_message(target.peer, TEXT, since) == wanted
-    assert await transport.find_message(target.peer, Content(text="Nothing"), since) is None
+    assert await transport.find_messages(target.peer, TEXT, since) == (wanted,)
+    assert await transport.find_messages(target.peer, Content(text="Nothing"), since) == ()
 
 
 @pytest.mark.timed

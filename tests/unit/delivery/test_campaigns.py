@@ -31,7 +31,7 @@ RUNNING = RunningCampaign(
 def make_campaign(*, queued: int = 100) -> LaneCampaign:
     return LaneCampaign(
         campaign_id=KEY,
-        content=CampaignContent(read_content("Hello", None, link_preview=True), UTC),
+        content=CampaignContent(read_content("Hello", None), UTC),
         retry_limit=3,
         rate=20.0,
         revision=1,

@@ -102,7 +102,7 @@ class EmptyDesk:
 def make_campaign() -> LaneCampaign:
     return LaneCampaign(
         campaign_id=KEY,
-        content=CampaignContent(read_content("Hello", None, link_preview=True), UTC),
+        content=CampaignContent(read_content("Hello", None), UTC),
         retry_limit=3,
         rate=20.0,
         revision=1,

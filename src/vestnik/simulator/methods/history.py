@@ -113,7 +113,7 @@ def _change_message(call: Call, channel: Channel) -> None:
         extras.grouped_id,
         edited_text=text,
         edited_at=int(call.arrival.wall),
-        no_webpage=extras.no_webpage,
+        how=extras.how,
     )
 
 

@@ -7,7 +7,7 @@ from telethon.tl import TLObject, functions, types
 
 from vestnik.simulator.accounts import Account, pack_random_key
 from vestnik.simulator.calls import Call, Method
-from vestnik.simulator.channels import Channel, Extras, Forbidden, Right
+from vestnik.simulator.channels import USUAL, Channel, Extras, Forbidden, How, Right
 from vestnik.simulator.failures import RpcFailure, refuse_with_slow_mode
 from vestnik.simulator.floods import FloodScope
 from vestnik.simulator.methods.media import find_posted_media, take_media
@@ -17,6 +17,9 @@ from vestnik.simulator.options import RandomIdAnswer
 from vestnik.simulator.uploads import Media
 
 MAX_ALBUM: Final = 10
+MAX_BUTTONS: Final = 100
+_VISUAL: Final = frozenset({"PHOTOS", "VIDEOS"})
+_IN_ALBUMS: Final = frozenset({"VISUAL", "DOCS", "AUDIOS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class _Draft:
     entities: list[TLObject] | None = None
     media: Media | None = None
     grouped_id: int | None = None
-    no_webpage: bool = False
+    how: How = USUAL
 
 
 def send_message(call: Call) -> TLObject:
@@ -35,17 +38,22 @@ def send_message(call: Call) -> TLObject:
     channel = _open_for_posting(call)
     text = check_text(request.message)
     entities = check_entities(request.entities, text)
-    draft = _Draft(request.random_id, text, entities, no_webpage=bool(request.no_webpage))
+    draft = _Draft(request.random_id, text, entities, how=_read_how(request))
     return _post_all(call, channel, [draft])
 
 
 def send_media(call: Call) -> TLObject:
-    """messages.sendMedia: a photo or document, uploaded with it or before."""
+    """messages.sendMedia: a photo or document, or a text with the preview of a link."""
     request = call.request
     channel = _open_for_posting(call)
+    how = _read_how(request)
+    if how.webpage is not None:
+        text = _check_text_of(how.webpage, request.message)
+        draft = _Draft(request.random_id, text, check_entities(request.entities, text), how=how)
+        return _post_all(call, channel, [draft])
     text = check_caption(request.message)
     media = take_media(call, request.media)
-    draft = _Draft(request.random_id, text, check_entities(request.entities, text), media)
+    draft = _Draft(request.random_id, text, check_entities(request.entities, text), media, how=how)
     return _post_all(call, channel, [draft])
 
 
@@ -58,13 +66,65 @@ def send_multi_media(call: Call) -> TLObject:
     if len(items) > MAX_ALBUM:
         raise RpcFailure(400, "MULTI_MEDIA_TOO_LONG")
     grouped_id = items[0].random_id
-    drafts = []
-    for item in items:
+    drafts, how = [], _read_how(call.request)
+    for place, item in enumerate(items):
         text = check_caption(item.message)
-        media = find_posted_media(call, item.media)
+        media = _find_item(call, item.media, place)
         entities = check_entities(item.entities, text)
-        drafts.append(_Draft(item.random_id, text, entities, media, grouped_id))
+        drafts.append(_Draft(item.random_id, text, entities, media, grouped_id, how))
+    _check_mixture([draft.media for draft in drafts if draft.media is not None])
     return _post_all(call, channel, drafts)
+
+
+def _find_item(call: Call, given: TLObject, place: int) -> Media:
+    """As for a single post; errors about a reference say which item has it (FILE_REFERENCE_0_EXPIRED)."""
+    try:
+        return find_posted_media(call, given)
+    except RpcFailure as failure:
+        name = failure.name.replace("FILE_REFERENCE_", f"FILE_REFERENCE_{place}_")
+        raise RpcFailure(failure.code, name) from failure
+
+
+def _check_mixture(album: list[Media]) -> None:
+    """MEDIA_INVALID for what does not go together; photos and videos do."""
+    kinds = {"VISUAL" if media.takes_right in _VISUAL else media.takes_right for media in album}
+    if len(kinds) > 1 or (len(album) > 1 and not kinds <= _IN_ALBUMS):
+        raise RpcFailure(400, "MEDIA_INVALID")
+
+
+def _read_how(request: TLObject) -> How:
+    given = getattr(request, "media", None)
+    return How(
+        silent=bool(request.silent),
+        noforwards=bool(request.noforwards),
+        no_webpage=bool(getattr(request, "no_webpage", None)),
+        invert_media=bool(request.invert_media),
+        webpage=given if isinstance(given, types.InputMediaWebPage) else None,
+        markup=_check_buttons(getattr(request, "reply_markup", None)),
+    )
+
+
+def _check_buttons(markup: TLObject | None) -> TLObject | None:
+    """Buttons with links. Telegram shows them for bots only; here any account has them, for rehearsals."""
+    if markup is None:
+        return None
+    if not isinstance(markup, types.ReplyInlineMarkup):
+        raise RpcFailure(400, "REPLY_MARKUP_INVALID")
+    if sum(len(row.buttons) for row in markup.rows) > MAX_BUTTONS:
+        raise RpcFailure(400, "REPLY_MARKUP_TOO_LONG")
+    for button in (button for row in markup.rows for button in row.buttons):
+        if not isinstance(button.type, types.InlineButtonTypeUrl):
+            raise RpcFailure(400, "BUTTON_TYPE_INVALID")
+        if not button.type.url.lower().startswith(("http://", "https://", "tg://")):
+            raise RpcFailure(400, "BUTTON_URL_INVALID")
+    return markup
+
+
+def _check_text_of(page: TLObject, message: str) -> str:
+    """A text beside the preview of a link, as long as one without; WEBPAGE_URL_INVALID."""
+    if not page.url.lower().startswith(("http://", "https://")):
+        raise RpcFailure(400, "WEBPAGE_URL_INVALID")
+    return check_text(message)
 
 
 def check_post_gate(call: Call) -> None:
@@ -162,10 +222,8 @@ def _store(call: Call, channel: Channel, draft: _Draft) -> int:
         arrival=call.arrival,
     )
     channel.positions.append(position)
-    if draft.entities or draft.media or draft.grouped_id or draft.no_webpage:
-        channel.extras[message_id] = Extras(
-            draft.entities, draft.media, draft.grouped_id, no_webpage=draft.no_webpage
-        )
+    if draft.entities or draft.media or draft.grouped_id or draft.how != USUAL:
+        channel.extras[message_id] = Extras(draft.entities, draft.media, draft.grouped_id, how=draft.how)
     channel.pts += 1
     channel.top_date = int(call.arrival.wall)
     call.simulator.channels.version += 1

@@ -85,7 +85,7 @@ def show_message(simulator: Simulator, account: Account, channel: Channel, messa
     extras = channel.extras.get(message_id, _NO_EXTRAS)
     date = int(posts.walls[position])
     text = extras.edited_text if extras.edited_text is not None else posts.text_of(position)
-    media = simulator.media.describe(account, extras.media, date) if extras.media is not None else None
+    media = _show_media(simulator, account, extras, date)
     group = channel.is_group
     author = simulator.accounts[posts.accounts[position]]
     return types.Message(
@@ -102,6 +102,24 @@ def show_message(simulator: Simulator, account: Account, channel: Channel, messa
         media=media,
         grouped_id=extras.grouped_id,
         edit_date=extras.edited_at,
+        silent=extras.how.silent or None,
+        noforwards=extras.how.noforwards or None,
+        invert_media=extras.how.invert_media or None,
+        reply_markup=extras.how.markup,
+    )
+
+
+def _show_media(simulator: Simulator, account: Account, extras: Extras, date: int) -> TLObject | None:
+    if extras.media is not None:
+        return simulator.media.describe(account, extras.media, date)
+    page = extras.how.webpage
+    if page is None:
+        return None
+    return types.MessageMediaWebPage(
+        types.WebPageEmpty(id=0, url=page.url),
+        force_large_media=page.force_large_media,
+        force_small_media=page.force_small_media,
+        manual=True,
     )
 
 
