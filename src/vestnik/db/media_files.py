@@ -61,7 +61,7 @@ class LocalMediaStore:
         """Read a file. Raises MediaMissingError when it is not here."""
         path = self._find(sha256)
         try:
-            file = await asyncio.to_thread(path.open, "rb")
+            file = await _open(path)
         except FileNotFoundError as exc:
             raise MediaMissingError(
                 f"the file is not in {self._root}: it was stored by a process with another data directory, or "
@@ -178,6 +178,21 @@ class LocalStagedFile:
             self._file.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+
+async def _open(path: Path) -> BinaryIO:
+    """Open for reading in a thread, which cannot be stopped: what it opens for nobody is closed."""
+    opening: asyncio.Task[BinaryIO] = asyncio.create_task(asyncio.to_thread(path.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: "asyncio.Task[BinaryIO]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 class LocalReader:

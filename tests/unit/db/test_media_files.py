@@ -1,11 +1,14 @@
 """The folder of media: files by their digest, whole or not at all."""
 
+import asyncio
 import hashlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +122,35 @@ async def test_a_disk_that_is_full_is_told_where_the_last_bytes_of_a_file_are_wr
         assert staged is not None
         with pytest.raises(MediaStoreError, match="No space left"):
             await staged.inspect(lambda file: file.read())
+
+
+async def test_a_file_that_is_opened_for_somebody_who_has_gone_is_closed(
+    store: LocalMediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await keep(store, DATA)
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop, opened, open_path = asyncio.get_running_loop(), list[Any](), Path.open
+
+    def open_slowly(path: Path, mode: str) -> Any:
+        loop.call_soon_threadsafe(begun.set)
+        assert go_on.wait(30)
+        opened.append(open_path(path, mode))
+        return opened[-1]
+
+    async def read() -> None:
+        async with store.open(digest):
+            raise AssertionError("it was to be given up before")
+
+    monkeypatch.setattr(Path, "open", open_slowly)
+    async with asyncio.timeout(30):
+        reading = asyncio.create_task(read())
+        await begun.wait()
+        reading.cancel()
+        await asyncio.wait([reading])
+        go_on.set()
+        while not (opened and opened[0].closed):  # noqa: ASYNC110 - a file has no event for it
+            await asyncio.sleep(0.01)
+    assert reading.cancelled()
 
 
 async def test_what_dead_processes_left_behind_is_swept_away(store: LocalMediaStore, tmp_path: Path) -> None:
