@@ -71,5 +71,14 @@ class Newsroom:
             assert time.monotonic() < deadline, f"{found} instead of {status}"
             time.sleep(0.05)
 
+    def check(self, campaign_id: str) -> None:
+        """Have its channels looked at before it starts; until the report is there."""
+        path = f"/api/campaigns/{campaign_id}/preflight"
+        self.post(path, {})
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while (found := self.get(path)["status"]) != "DONE":
+            assert time.monotonic() < deadline, f"the check is {found}"
+            time.sleep(0.05)
+
     def close(self) -> None:
         self._client.close()

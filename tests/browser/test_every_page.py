@@ -22,36 +22,44 @@ from vestnik.console.languages import NAMES
 
 HEAVIEST = 150 * 1024
 """Bytes of a page with everything that it loads."""
+NO_PAGES = {"/live", "/sign-in", "/channels/{channel_id}/picture"}
+"""They never end, lead on for somebody who is signed in, or have nothing for a channel that was typed in."""
 EVIL = '<img src=x onerror="window.broken=1"><script>window.broken=1</script>"\'>{{ 7*7 }}'
 
 
 @pytest.fixture(scope="module")
 def places(installation: Installation) -> Iterator[dict[str, str]]:
-    """An id of each noun, all named as somebody would who means ill."""
+    """An id of each noun, all named as somebody would who means ill; or the page of another one."""
     newsroom = Newsroom.enter(installation)
     channels = newsroom.add_channels([f"every_page_{number}" for number in range(60)])
     batch = newsroom.add_batch(f"batch {EVIL}", channels)
     template = newsroom.add_template(f"template {EVIL}", EVIL.replace("{", "{{"))
     running = newsroom.add_campaign(f"running {EVIL}", batch, template, rate=1)
     ended = newsroom.add_campaign(f"ended {EVIL}", batch, template, rate=100)
-    newsroom.add_campaign(f"draft {EVIL}", batch, template)
+    draft = newsroom.add_campaign(f"draft {EVIL}", batch, template)
+    newsroom.check(draft)
     newsroom.act(running, "start")
     newsroom.act(ended, "start")
     newsroom.wait_for(ended, "COMPLETED")
     newsroom.act(running, "pause")  # so that its content can be corrected
     sent = newsroom.post("/api/test/send", {"channels": ["@every_page_0"], "text": EVIL.replace("{", "{{")})
     picture = newsroom.add_picture(f"{EVIL}.png", draw_picture()["buffer"])
+    account = newsroom.post(
+        "/api/accounts",
+        {"name": f"account {EVIL}", "apiId": 1, "apiHash": "0123456789abcdef0123456789abcdef"},
+    )
     person = newsroom.post(
         "/api/users",
         {"email": "evil@news.example", "name": EVIL[:100], "role": "VIEWER", "password": OWN_PASSWORD},
     )
     yield {
         "campaign_id": running,
+        "/campaigns/{campaign_id}/preflight": f"/campaigns/{draft}/preflight",
         "channel_id": channels[0],
         "batch_id": batch,
         "template_id": template,
         "user_id": person["id"],
-        "account_id": newsroom.get("/api/accounts")["items"][0]["id"],
+        "account_id": account["id"],
         "media_id": picture,
         "send_id": sent["results"][0]["id"],
     }
@@ -63,9 +71,10 @@ def list_pages(places: dict[str, str]) -> list[str]:
     found = []
     for router in ROUTERS:
         for route in router.routes:
-            if "GET" not in route.methods or route.path in {"/live", "/sign-in"}:  # type: ignore[attr-defined]
+            if "GET" not in route.methods or route.path in NO_PAGES:  # type: ignore[attr-defined]
                 continue
-            found.append(re.sub(r"{(\w+)}", lambda name: places[name[1]], route.path))  # type: ignore[attr-defined]
+            path: str = route.path  # type: ignore[attr-defined]
+            found.append(places.get(path) or path.format_map(places))
     return found
 
 
