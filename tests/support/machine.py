@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import Final
 
+import pytest
+
 LOOK_EVERY: Final = 0.01
 PUNCTUAL_WITHIN: Final = 0.03
 """Seconds; our own code may be late by less, because threads take turns."""
@@ -16,6 +18,12 @@ STOOD_STILL_FOR: Final = 0.1
 
 class MachineStoodStillError(Exception):
     """An assertion about times failed, but the machine did not let the test run: it has to be run again."""
+
+
+def require(found: object, expected: object) -> None:
+    """As `assert found == expected`, for what no machine excuses, such as a lost or a doubled post."""
+    if found != expected:
+        pytest.fail(f"{found} instead of {expected}")
 
 
 class MachineWatch:

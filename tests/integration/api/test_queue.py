@@ -66,7 +66,7 @@ async def test_an_empty_system_has_stats_too(viewer: httpx.AsyncClient) -> None:
 async def test_everybody_sees_the_accounts_and_none_of_their_secrets(viewer: httpx.AsyncClient) -> None:
     (account,) = (await viewer.get("/api/accounts")).json()["items"]
     assert set(account) == {
-        "id", "name", "kind", "state", "stateReason", "rate", "tgName", "holds", "leasedBy", "revision",
+        "id", "name", "kind", "state", "stateReason", "rate", "tgName", "holds", "lookups", "leasedBy", "revision",
     }  # fmt: skip
     assert (account["name"], account["kind"], account["holds"]) == ("rehearsal", "SIMULATED", [])
 

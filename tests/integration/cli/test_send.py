@@ -68,7 +68,7 @@ def test_a_repeated_key_is_told(served: Run, connection: Connection) -> None:
         ((*SEND, "--text", " "), 1, "text is empty"),
         ((*SEND, "--text", "x" * 4100), 1, "4 too many"),
         (("send", "--channel", "@three_news", "--text", "Hi"), 1, "no channel @three_news"),
-        ((*SEND, "--text", "Hi", "--mode", "LIVE"), 1, "TELEGRAM_SESSION"),
+        ((*SEND, "--text", "Hi", "--mode", "LIVE"), 1, "vestnik account add"),
         ((*SEND, "--text", "Hi", "--mode", "LIVE", "--account", "rehearsal"), 1, "is simulated"),
         ((*SEND, "--text", "Hi", "--account", "A"), 1, "no account 'A'"),
         ((*SEND, "--text", "Hi", "--timeout", "0"), 1, "from 1 to 600"),

@@ -14,8 +14,8 @@ from vestnik.domain.users import Role
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 OFFERS = {
-    "DRAFT": {"start", "schedule", "cancel", "delete", "duplicate"},
-    "SCHEDULED": {"start", "schedule", "unschedule", "cancel", "delete", "duplicate"},
+    "DRAFT": {"start", "preflight", "schedule", "cancel", "delete", "duplicate"},
+    "SCHEDULED": {"start", "preflight", "schedule", "unschedule", "cancel", "delete", "duplicate"},
     "RUNNING": {"pause", "cancel", "duplicate"},
     "PAUSED": {"resume", "cancel", "duplicate"},
     "COMPLETED": {"delete", "duplicate"},

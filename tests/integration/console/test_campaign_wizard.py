@@ -134,7 +134,7 @@ async def test_a_live_campaign_is_asked_about_and_started_once(browser_as: Brows
     page = await _reach_summary(browser, world, mode="LIVE")
     assert "This posts for real." in page.text
     questions = {form.find("button").get("value"): read_question(form) for form in page.forms(NEW)}
-    assert questions == {"start": "Post for real in 10 channels now?", "create": "", "back": ""}
+    assert questions == {"start": "Post for real in 10 channels now?", "create": "", "check": "", "back": ""}
     first, second = await _go(browser, "start"), await _go(browser, "start")
     assert first.location == second.location
     row = await world.stage.one("SELECT status, mode FROM campaigns")

@@ -18,7 +18,7 @@ _WORD = re.compile(r"(?<![\w@./:+%{<-])[A-Za-z][a-z]{2,}(?![\w@/:.}>]*[@/_}>]|\w
 NAMES = """
     vestnik telegram python markdown postgresql premium windows latin excel english default rehearsal worker demo
     good morning first batch channel campaign template test users anna admin operator viewer bot simulator europe moscow
-    localhost authorization bearer
+    localhost authorization bearer telethon gramjs api hash
 """
 """Of ours and others, and what people called their things here."""
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.machine import require
 from tests.support.stage import Stage
 from vestnik.bootstrap import read_session_key
 from vestnik.domain.ids import AccountId, CampaignId
@@ -162,9 +162,7 @@ class Rig:
     def check_each_once(self, number: int) -> None:
         """So many posts, and no channel has one of them twice."""
         posts = [(post.channel_id, post.text) for post in self.posts]
-        if not len(posts) == len(set(posts)) == number:
-            # Not an assertion: no machine excuses it (see tests/support/machine.py).
-            pytest.fail(f"{len(posts)} posts, {len(set(posts))} different ones, instead of {number}")
+        require((len(posts), len(set(posts))), (number, number))
 
     def check_pace(
         self, ideal: float, arrivals: Sequence[float] | None = None, *, slack: float = 0.03
