@@ -1,5 +1,6 @@
 """Accounts: who posts, how fast, and what holds them back."""
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vestnik.console.account_words import STATES, explain_reason
 from vestnik.console.forms import Form, Submitted, submit
 from vestnik.console.visitors import Visiting, Visitor, open_to
+from vestnik.domain.actors import Actor
 from vestnik.domain.campaigns import MAX_RATE, MIN_RATE
 from vestnik.domain.ids import AccountId
 from vestnik.domain.installation import SettingSource
@@ -23,6 +25,9 @@ from vestnik.services.syncs import find_latest_sync
 from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/accounts")
+
+Decision = Callable[[AsyncSession, Actor, str], Awaitable[accounts.AccountView]]
+"""What a person decides about an account, by its name or id."""
 
 RATE_SETTING = "RATE_LIMIT_MESSAGES_PER_SECOND"
 SET_AT_START = (accounts.DEFAULT_ACCOUNT, accounts.REHEARSAL_ACCOUNT)
@@ -65,43 +70,32 @@ async def change_account(visitor: Visiting, account_id: UUID, form: Submitted) -
 @router.post("/{account_id}/disable", **open_to(Role.ADMIN))
 async def disable(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Switch it off."""
-
-    async def act(session: AsyncSession) -> str:
-        await disable_account(session, visitor.actor, str(account_id))
-        return f"/accounts/{account_id}"
-
-    async def again(corrected: Form, status: int) -> Response:
-        return await _show_account(visitor, account_id, corrected, status)
-
-    return await submit(visitor, form, act, again=again, notice="account-disabled")
+    return await _decide(visitor, account_id, form, disable_account, notice="account-disabled")
 
 
 @router.post("/{account_id}/enable", **open_to(Role.ADMIN))
 async def enable(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Switch it on again."""
-
-    async def act(session: AsyncSession) -> str:
-        await enable_account(session, visitor.actor, str(account_id))
-        return f"/accounts/{account_id}"
-
-    async def again(corrected: Form, status: int) -> Response:
-        return await _show_account(visitor, account_id, corrected, status)
-
-    return await submit(visitor, form, act, again=again, notice="account-enabled")
+    return await _decide(visitor, account_id, form, enable_account, notice="account-enabled")
 
 
 @router.post("/{account_id}/release", **open_to(Role.ADMIN))
 async def release_account(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Let a restricted account post again."""
+    return await _decide(visitor, account_id, form, accounts.release_account, notice="account-released")
 
-    async def release(session: AsyncSession) -> str:
-        await accounts.release_account(session, visitor.actor, str(account_id))
+
+async def _decide(
+    visitor: Visitor, account_id: UUID, form: Form, decide: Decision, *, notice: str
+) -> Response:
+    async def act(session: AsyncSession) -> str:
+        await decide(session, visitor.actor, str(account_id))
         return f"/accounts/{account_id}"
 
     async def again(corrected: Form, status: int) -> Response:
         return await _show_account(visitor, account_id, corrected, status)
 
-    return await submit(visitor, form, release, again=again, notice="account-released")
+    return await submit(visitor, form, act, again=again, notice=notice)
 
 
 async def _show_account(
