@@ -165,11 +165,24 @@ class Rig:
         require((len(posts), len(set(posts))), (number, number))
 
     def check_pace(
-        self, ideal: float, arrivals: Sequence[float] | None = None, *, slack: float = 0.03
+        self,
+        ideal: float,
+        arrivals: Sequence[float] | None = None,
+        *,
+        slack: float = 0.03,
+        late: float | None = None,
     ) -> None:
-        """The posts took as long as they should, give or take `slack`, plus what the machine made them wait."""
+        """The posts took as long as they should, give or take `slack`, plus what the machine made them wait.
+
+        `late` is the slack above the ideal where it is another: how near to the ideal a machine comes that has to
+        work hard for it is shown by benchmarks/, not asserted.
+        """
         arrivals = self.arrivals if arrivals is None else arrivals
-        assert ideal * (1 - slack) <= arrivals[-1] - arrivals[0] <= ideal * (1 + slack) + self.lag
+        took = arrivals[-1] - arrivals[0]
+        longest = ideal * (1 + (slack if late is None else late)) + self.lag
+        assert ideal * (1 - slack) <= took <= longest, (
+            f"{took:.3f} s, ideal {ideal:.3f} s, lag {self.lag:.3f} s"
+        )
 
     async def wait_for_posts(self, number: int) -> None:
         async with asyncio.timeout(PATIENCE):
