@@ -20,6 +20,7 @@ from vestnik.cli import (
     account,
     account_login,
     api,
+    backup,
     batch,
     campaign,
     campaign_changes,
@@ -57,6 +58,8 @@ app.command("worker")(worker.run_worker)
 app.command("api")(api.run_api)
 app.command("simulator")(simulator.run_simulator)
 app.command("send")(send.send_posts)
+app.command("backup")(backup.make_backup)
+app.command("restore")(backup.restore_backup)
 account.app.command("login")(account_login.log_in)
 account.app.command("logout")(account_login.log_out)
 app.add_typer(account.app, name="account")

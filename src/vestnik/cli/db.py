@@ -96,7 +96,7 @@ def after_restore(
     """
     from vestnik.services import restore
 
-    _confirm("Pause every running and scheduled campaign, and take all accounts from their workers?", yes=yes)
+    confirm("Pause every running and scheduled campaign, and take all accounts from their workers?", yes=yes)
 
     async def act(session: "AsyncSession") -> "AfterRestore":
         return await restore.settle_restore(session, identify_actor())
@@ -105,10 +105,10 @@ def after_restore(
     if as_json:
         print_json(done)
         return
-    _print_restored(done)
+    print_restored(done)
 
 
-def _confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Go on only with --yes or after a yes at the terminal. Raises InvalidInputError where nobody can be asked."""
     if yes:
         return
@@ -117,7 +117,8 @@ def _confirm(question: str, *, yes: bool) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def _print_restored(done: "AfterRestore") -> None:
+def print_restored(done: "AfterRestore") -> None:
+    """What was made harmless, and what comes next."""
     if done.campaigns:
         names = ", ".join(f"'{campaign.name}' (was {campaign.was})" for campaign in done.campaigns)
         print(f"{count_of(len(done.campaigns), 'campaign')} paused (RESTORED): {names}.")
