@@ -46,6 +46,10 @@ def default_data_dir() -> Path:
     return base / "vestnik"
 
 
+SHORTEST_AUDIT_RETENTION_DAYS = 30
+"""The database refuses to delete younger entries, whoever asks."""
+
+
 class Settings(BaseSettings):
     """Every setting with its default, unit and permitted range."""
 
@@ -101,6 +105,10 @@ class Settings(BaseSettings):
         7.0, validation_alias="JOB_RETENTION_DAYS"
     )
     """How long the jobs of an ended campaign are kept, and ended commands; 0 keeps them for ever."""
+    audit_retention_days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)] = Field(
+        0.0, validation_alias="VESTNIK_AUDIT_RETENTION_DAYS"
+    )
+    """How long entries of the audit log are kept, 30 days at least; 0 keeps them for ever."""
     s3_endpoint: str | None = Field(None, validation_alias="VESTNIK_S3_ENDPOINT")
     """Of a storage that speaks S3; with SUPABASE_URL the project's own is used."""
     s3_bucket: str | None = Field(None, validation_alias="VESTNIK_S3_BUCKET")
@@ -147,6 +155,15 @@ class Settings(BaseSettings):
             find_zone(value)
         except (ValueError, LookupError, OSError):
             raise ValueError("must be the name of a time zone such as Europe/Moscow") from None
+        return value
+
+    @field_validator("audit_retention_days")
+    @classmethod
+    def _check_audit_retention(cls, value: float) -> float:
+        if 0 < value < SHORTEST_AUDIT_RETENTION_DAYS:
+            raise ValueError(
+                f"must be {SHORTEST_AUDIT_RETENTION_DAYS} or more, or 0 to keep the audit log for ever"
+            )
         return value
 
     @field_validator("cors_origins")

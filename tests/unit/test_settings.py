@@ -82,3 +82,13 @@ def test_the_storage_of_a_supabase_project_needs_no_endpoint(monkeypatch: pytest
     monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.example/")
     monkeypatch.setenv("SUPABASE_DIRECT_URL", "postgresql://db.supabase.example/postgres")
     assert load_settings().s3_address == "https://project.supabase.example/storage/v1/s3"
+
+
+def test_the_audit_log_is_kept_for_a_month_at_least_or_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().audit_retention_days == 0
+    monkeypatch.setenv("VESTNIK_AUDIT_RETENTION_DAYS", "30")
+    assert load_settings().audit_retention_days == 30
+    for value in ("29.9", "-1", "inf"):
+        monkeypatch.setenv("VESTNIK_AUDIT_RETENTION_DAYS", value)
+        with pytest.raises(ConfigurationError, match="VESTNIK_AUDIT_RETENTION_DAYS"):
+            load_settings()

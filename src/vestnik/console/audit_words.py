@@ -40,6 +40,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "campaign.failed": mark("A campaign failed"),
     "campaign.paused": mark("A campaign was paused"),
     "campaign.preflight_requested": mark("A check of a campaign's channels was asked for"),
+    "audit.purged": mark("Old entries of this log were deleted after their time"),
     "campaign.purged": mark("The results of a campaign were deleted after their time"),
     "campaign.resumed": mark("A campaign was resumed"),
     "campaign.retried": mark("Failed posts of a campaign were tried again"),

@@ -59,6 +59,12 @@ GROUPS: Final[Mapping[str, Mapping[str, SettingWords]]] = {
             ),
             unit=DAYS,
         ),
+        "VESTNIK_AUDIT_RETENTION_DAYS": SettingWords(
+            meaning=mark(
+                "How long entries of the audit log are kept: 30 days at least. 0 keeps them for ever."
+            ),
+            unit=DAYS,
+        ),
     },
     mark("Telegram and posting"): {
         "TELEGRAM_SESSION": SettingWords(

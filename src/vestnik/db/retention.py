@@ -59,3 +59,17 @@ async def purge_commands(session: AsyncSession, keep_for: timedelta) -> int:
     """Delete ended commands; how many."""
     rows = await session.execute(load_statement("purge_commands"), {"keep_for": keep_for, "batch": BATCH})
     return len(rows.all())
+
+
+async def purge_audit(session: AsyncSession, keep_for: timedelta, *, is_going_on: bool) -> int:
+    """Delete the next old entries of the audit log, once a day; how many.
+
+    `is_going_on` for the second and later parts of one purge. `keep_for` is 30 days at least: the database refuses
+    less.
+    """
+    row = (
+        await session.execute(
+            load_statement("purge_audit"), {"keep_for": keep_for, "batch": BATCH, "is_going_on": is_going_on}
+        )
+    ).one_or_none()
+    return 0 if row is None else row.gone

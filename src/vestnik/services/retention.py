@@ -72,3 +72,8 @@ async def forget_aged(session: AsyncSession) -> int:
 async def purge_commands(session: AsyncSession, keep_for: timedelta) -> int:
     """Delete the next part of the direct sends and other commands that ended that long ago; how many."""
     return await retention.purge_commands(session, keep_for)
+
+
+async def purge_audit(session: AsyncSession, keep_for: timedelta, *, is_going_on: bool) -> int:
+    """Delete the next part of the audit log that is that old, once a day; how many. The log says that it went."""
+    return await retention.purge_audit(session, keep_for, is_going_on=is_going_on)

@@ -284,7 +284,13 @@ async def run_worker(
             asyncio.create_task(run_scheduler(engine)),
             asyncio.create_task(run_cancels(engine)),
             asyncio.create_task(run_deletions(engine)),
-            asyncio.create_task(run_retention(engine, timedelta(days=settings.job_retention_days))),
+            asyncio.create_task(
+                run_retention(
+                    engine,
+                    timedelta(days=settings.job_retention_days),
+                    timedelta(days=settings.audit_retention_days),
+                )
+            ),
             asyncio.create_task(run_media_sweep(engine, store)),
         ]
         serving = asyncio.create_task(worker.run(stop, on_ready))

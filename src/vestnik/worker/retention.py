@@ -21,14 +21,19 @@ REST = 0.1
 """Seconds between two transactions, so that deleting never keeps the database from delivering."""
 
 
-async def run_retention(engine: AsyncEngine, keep_for: timedelta) -> None:
-    """Delete what ended longer than `keep_for` ago, until cancelled; with zero that is kept for ever."""
+async def run_retention(engine: AsyncEngine, keep_for: timedelta, keep_audit_for: timedelta) -> None:
+    """Delete what ended longer than `keep_for` ago and older entries of the audit log than that, until cancelled.
+
+    With zero they are kept for ever.
+    """
     while True:
         try:
             async with open_session(engine) as session:
                 await retention.forget_aged(session)
             if keep_for:
                 await purge_everything_due(engine, keep_for)
+            if keep_audit_for:
+                await purge_audit(engine, keep_audit_for)
         except DatabaseUnavailableError as exc:
             log.debug("retention.database_away", reason=exc.message)
         await asyncio.sleep(LOOK_EVERY)
@@ -77,3 +82,17 @@ async def _purge_commands(engine: AsyncEngine, keep_for: timedelta) -> None:
         await asyncio.sleep(REST)
     if deleted:
         log.info("commands.purged", count=deleted)
+
+
+async def purge_audit(engine: AsyncEngine, keep_for: timedelta) -> None:
+    """Delete entries of the audit log that are older, once a day. Raises DatabaseUnavailableError."""
+    deleted = 0
+    while True:
+        async with open_session(engine) as session:
+            part = await retention.purge_audit(session, keep_for, is_going_on=deleted > 0)
+        if part == 0:
+            break
+        deleted += part
+        await asyncio.sleep(REST)
+    if deleted:
+        log.info("audit.purged", count=deleted)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from tests.integration.ledger.conftest import Scene
@@ -19,6 +20,8 @@ from vestnik.services import retention
 from vestnik.worker import retention as worker
 
 WEEK = timedelta(days=7)
+YEAR = timedelta(days=365)
+FOR_EVER = timedelta()
 
 
 @pytest.fixture(autouse=True)
@@ -212,7 +215,7 @@ async def test_the_worker_looks_by_itself_again_and_again(
 ) -> None:
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.02)
     stage = scene.stage
-    running = asyncio.create_task(worker.run_retention(stage.engine, WEEK))
+    running = asyncio.create_task(worker.run_retention(stage.engine, WEEK, FOR_EVER))
     try:
         for campaign_id in (scene.campaign_id, await stage.add_campaign(scene.account_id)):
             await _end(stage, campaign_id, days_ago=8)
@@ -230,10 +233,77 @@ async def test_zero_days_keep_everything_for_ever(scene: Scene) -> None:
     await scene.stage.execute(
         "INSERT INTO login_attempts (at, email, address, succeeded) VALUES (now() - interval '2 days', 'a', 'b', true)"
     )
-    running = asyncio.create_task(worker.run_retention(scene.stage.engine, timedelta()))
+    running = asyncio.create_task(worker.run_retention(scene.stage.engine, FOR_EVER, FOR_EVER))
     async with asyncio.timeout(5):
         # That goes after a day all the same.
         while await scene.stage.execute("SELECT FROM login_attempts"):  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
     running.cancel()
     assert sum((await scene.stage.count_jobs(scene.campaign_id)).values()) == 10
+
+
+async def _add_audit(stage: Stage, *days_ago: float) -> None:
+    for days in days_ago:
+        await stage.execute(
+            "INSERT INTO audit_logs (created_at, actor_kind, actor, action, entity_type, entity_id)"
+            " VALUES (now() - CAST(:ago AS interval), 'SYSTEM', 'test', 'old', 'b', 'c')",
+            ago=timedelta(days=days),
+        )
+
+
+async def _list_audit(stage: Stage) -> list[tuple[str, Any]]:
+    rows = await stage.execute("SELECT action, after FROM audit_logs ORDER BY created_at, id")
+    return [(row.action, row.after) for row in rows]
+
+
+async def test_old_entries_of_the_audit_log_go_and_the_log_says_so(stage: Stage) -> None:
+    await _add_audit(stage, 400, 399, 398, 397, 396, 366, 365.5, 364, 1)
+    await worker.purge_audit(stage.engine, YEAR)
+    found = await _list_audit(stage)
+    assert [action for action, _ in found] == ["old", "old", "audit.purged", "audit.purged"]
+    assert [after["entries"] for action, after in found if action == "audit.purged"] == [4, 3]
+    assert all(after["until"] for action, after in found if action == "audit.purged")
+
+
+async def test_the_audit_log_is_purged_once_a_day(stage: Stage) -> None:
+    await _add_audit(stage, 365.5, 1)
+    await worker.purge_audit(stage.engine, YEAR)
+    assert [action for action, _ in await _list_audit(stage)] == ["old", "old"]
+
+
+async def test_nobody_deletes_young_entries_even_by_the_way_that_the_purge_goes(stage: Stage) -> None:
+    await _add_audit(stage, 40, 29)
+    with pytest.raises(DBAPIError, match="kept for 30 days at least"):
+        await stage.execute("SELECT vestnik_purge_audit(interval '29 days', 10)")
+    with pytest.raises(DBAPIError, match="append-only"):
+        await stage.execute(
+            "WITH set AS MATERIALIZED (SELECT set_config('vestnik.purging_before', 'tomorrow', true) AS done)"
+            " DELETE FROM audit_logs WHERE (SELECT done FROM set) IS NOT NULL"
+        )
+    with pytest.raises(DBAPIError, match="append-only"):
+        await stage.execute("DELETE FROM audit_logs")
+    assert len(await _list_audit(stage)) == 2
+
+
+async def test_the_worker_purges_the_audit_log_only_when_asked_to(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LOOK_EVERY", 0.02)
+    stage = scene.stage
+    await _add_audit(stage, 400)
+    for keep_audit_for, left in ((FOR_EVER, True), (YEAR, False)):
+        running = asyncio.create_task(worker.run_retention(stage.engine, FOR_EVER, keep_audit_for))
+        try:
+            async with asyncio.timeout(15):
+                # A sign-in that was tried long ago goes at each look.
+                for _ in range(2):
+                    await stage.execute(
+                        "INSERT INTO login_attempts (at, email, address, succeeded)"
+                        " VALUES (now() - interval '2 days', 'a', 'b', true)"
+                    )
+                    while await stage.execute("SELECT FROM login_attempts"):  # noqa: ASYNC110 - it has no event
+                        await asyncio.sleep(0.01)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert any(action == "old" for action, _ in await _list_audit(stage)) == left
