@@ -6,7 +6,7 @@ PYTHON ?= python3
 ARGS ?=
 export UV_PYTHON_DOWNLOADS ?= never
 
-.PHONY: demo test test-browser check fix vestnik setup
+.PHONY: demo test test-browser check docs dist audit fix vestnik setup
 
 demo: setup
 	@$(UV) run --frozen --no-sync vestnik demo $(ARGS)
@@ -35,6 +35,21 @@ check: setup
 	$(UV) run --frozen --no-sync mypy
 	$(UV) run --frozen --no-sync lint-imports
 	$(UV) run --frozen --no-sync djlint --quiet --lint src/vestnik/console/templates
+
+# The site, in build/docs.
+docs: setup
+	@$(UV) run --frozen --no-sync sphinx-build -W --keep-going -q -b html docs build/docs
+
+# Wheel, source distribution and what the changelog says of this version.
+dist: setup
+	@rm -rf dist
+	@$(UV) build --quiet --out-dir dist
+	@$(UV) run --frozen --no-sync python docs/release_notes.py > dist/RELEASE_NOTES.md
+	@ls dist
+
+# Known weaknesses of the locked dependencies. Asks osv.dev, so it is not part of check.
+audit: setup
+	$(UV) audit --frozen
 
 fix: setup
 	$(UV) run --frozen --no-sync ruff check --fix .
