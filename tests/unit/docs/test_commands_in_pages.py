@@ -1,0 +1,63 @@
+"""Every `vestnik` command that a page shows exists, with the options that it is shown with."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from vestnik.cli.app import app
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
+    if path.name not in {"CHANGELOG.md", "command-line.md"}
+)
+SHOWN = re.compile(r"`(vestnik [^`]+)`|^(?:    |\$ )(vestnik .+)$", re.MULTILINE)
+
+
+def find_commands(text: str) -> list[str]:
+    """Each as it stands there, comments and what is piped away left out."""
+    found = (inline or block for inline, block in SHOWN.findall(" ".join(text.split("\\\n"))))
+    return [re.split(r"\s+#\s|\s[|>]\s", " ".join(command.split()))[0].strip() for command in found]
+
+
+def find_fault(line: str) -> str | None:
+    """What is wrong with a command; None if it could be typed so, with something sensible in its places."""
+    words = shlex.split(line.replace("…", " "))[1:]
+    command = typer.main.get_command(app)
+    context = command.make_context("vestnik", [], resilient_parsing=True)
+    options = {name for parameter in command.params for name in parameter.opts}
+    for word in words:
+        name = word.split("=")[0]
+        if word.startswith("-") and not re.fullmatch(r"-\d.*|-", word):
+            if name not in options and name not in {"--help", "-h"}:
+                return f"there is no option {name}"
+        elif hasattr(command, "get_command"):
+            inner = [command.get_command(context, part) for part in word.split("|")]
+            if None in inner:
+                if options & {words[words.index(word) - 1]}:
+                    continue  # the value of an option that stands before the command
+                return f"there is no command {word}"
+            command = inner[0]
+            options |= {name for each in inner for parameter in each.params for name in parameter.opts}
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_of_a_page_exists(page: Path) -> None:
+    faults = {line: find_fault(line) for line in find_commands(page.read_text(encoding="utf-8"))}
+    assert not {line: fault for line, fault in faults.items() if fault}
+
+
+def test_commands_that_do_not_exist_are_noticed() -> None:
+    assert find_fault("vestnik campaign start NAME") is None
+    assert find_fault("vestnik --data-dir DIR up --port 0") is None
+    assert find_fault("vestnik campaign begin NAME") == "there is no command begin"
+    assert find_fault("vestnik campaign start NAME --now") == "there is no option --now"
+    found = find_commands(
+        "Say `vestnik up` or\n\n    vestnik drill --json   # figures\n    vestnik a | less\n"
+    )
+    assert found == ["vestnik up", "vestnik drill --json", "vestnik a"]
