@@ -177,6 +177,16 @@ def open_keys(settings: Settings, *, announce: Announce) -> "KeyRing":
     return open_key_ring(settings.secret_key, settings.data_dir, announce=announce)
 
 
+def require_good_keys(settings: Settings) -> None:
+    """Refuse to start with keys that cannot be used or could be guessed; none at all may come later.
+
+    Raises ConfigurationError.
+    """
+    from vestnik.db.secrets import read_key_ring
+
+    read_key_ring(settings.secret_key, settings.data_dir)
+
+
 async def take_over_environment(
     settings: Settings, engine: "AsyncEngine", *, announce: Announce, actor: Actor | None = None
 ) -> None:

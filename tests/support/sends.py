@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,7 +20,7 @@ from vestnik.services.direct_send import (
     wait_for_results,
 )
 
-SECRET_KEY = "ab" * 32
+SECRET_KEY = sha256(b"the key of direct sends in tests").hexdigest()
 """What a worker needs in VESTNIK_SECRET_KEY to read what `Sender` wrote."""
 PATIENCE = timedelta(seconds=15)
 

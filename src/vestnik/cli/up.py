@@ -39,8 +39,9 @@ def run_up(
     settings = read_settings(context, **{name: value for name, value in changes.items() if value is not None})
     with process_scope() as request, hold_data_dir(settings.data_dir):
         require_free_port(settings.host, settings.port)
-        from vestnik.bootstrap import run_async
+        from vestnik.bootstrap import open_keys, run_async
 
+        open_keys(settings, announce=print_note)
         reporter = StackReporter(json_events=as_json)
         run_async(serve_until_stopped(partial(_run, settings, reporter, as_json), request))
     if as_json:
