@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.keys import lend
 from vestnik.db.engine import open_session
 from vestnik.db.secrets import KeyRing
 from vestnik.domain.actors import Actor, ActorKind
@@ -49,7 +50,7 @@ class Sender:
         )
         actor = Actor(kind=ActorKind.CLI, name="tester")
         async with open_session(self.engine) as session:
-            requested = await request_send(session, actor, new, open_keys=lambda: self.ring)
+            requested = await request_send(session, actor, new, open_keys=lend(self.ring))
         self.committed_at = time.monotonic()
         return requested
 

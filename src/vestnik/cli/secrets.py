@@ -14,6 +14,7 @@ from vestnik.cli.output import (
     print_table,
     print_warning,
 )
+from vestnik.cli.typing_in import confirm
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -45,16 +46,19 @@ def rotate_keys(
             help="Make no new key, but drop the old ones that nothing needs any more; see 'status'.",
         ),
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encrypt all secrets with a new key, beside running processes; repeat it if it was cut off.
 
     The new key comes first in the key file, and the old ones stay behind it until '--prune'. If VESTNIK_SECRET_KEY
-    holds the keys, the first of them is used; if all is encrypted with it already, what to put there is printed.
+    holds the keys, the first of them is used, which all processes have to know by then; if everything is encrypted
+    with it already, what to put there is printed.
     """
     from vestnik.bootstrap import read_session_key
     from vestnik.services import secrets
 
+    _require_known_to_all(context, yes=yes)
     change = secrets.prune_keys if prune else secrets.rotate_secrets
 
     async def act(engine: "AsyncEngine", keys: "StoredKeys") -> "Rotation":
@@ -77,6 +81,21 @@ def show_status(context: typer.Context, as_json: JsonOption = False) -> None:
         print_json(status)
         return
     _print_status(status)
+
+
+def _require_known_to_all(context: typer.Context, *, yes: bool) -> None:
+    """Nobody tells running processes what is in VESTNIK_SECRET_KEY now: ask before it is needed."""
+    if yes or read_settings(context).secret_key is None:
+        return
+    from vestnik.services import secrets
+
+    status = _run(context, secrets.get_secrets_status)
+    if any(key.secrets and not key.is_first for key in status.keys):
+        question = (
+            f"Encrypt everything with key {status.keys[0].key_id}? Processes that were not started anew since it is in "
+            "VESTNIK_SECRET_KEY cannot post or log in then until they are"
+        )
+        confirm(question, yes=yes)
 
 
 def _run(context: typer.Context, action: "Callable[[AsyncEngine, StoredKeys], Awaitable[Result]]") -> Result:
@@ -120,7 +139,10 @@ def _print_instructions(new_key: str) -> None:
     print("All is encrypted with the first key of VESTNIK_SECRET_KEY. To change it, put a new one before it:")
     print(f"  VESTNIK_SECRET_KEY={new_key},<what is there now>")
     print(
-        "Start all processes of Vestnik anew with that, then run 'vestnik secrets rotate' with it once more."
+        "Stop all processes of Vestnik (API, worker, up), start them with that, and run this with it once more."
+    )
+    print(
+        "Where they are restarted one after the other, do that first with the new key last, then with it first."
     )
 
 

@@ -1,5 +1,10 @@
-"""Where secrets are stored: every encrypted column by one name, to be counted, read and encrypted anew."""
+"""Where secrets are stored: every encrypted column by one name, to be counted, read and encrypted anew.
 
+What stores a secret holds the keys meanwhile (`hold_keys`), so that after another key has become the first one
+nothing is stored any more under the keys before it.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -14,7 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    union_all,
+    union,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -23,8 +28,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vestnik.db.account_logins import QR_URL
 from vestnik.db.commands import PAYLOAD
 from vestnik.db.models import Account, Base
-from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.db.secrets import KeyRing, StoredKeys, identify_secret, open_key_ring
+from vestnik.domain.errors import ConfigurationError
 
+# One lock for all: shared by what stores secrets, exclusive for what changes the keys.
+_LOCK_SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('secrets:keys', 0))")
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('secrets:keys', 0))")
 _KEY_ID_FROM: Final = 2
 _KEY_ID_LENGTH: Final = 4
 """In bytes, as PostgreSQL counts them; see `vestnik.db.secrets` for what a ciphertext looks like."""
@@ -104,7 +113,7 @@ async def list_secrets(
             identity=identify_secret(place.table.name, row_id, place.name),
             ciphertext=bytes(ciphertext or b""),
         )
-        for key, row_id, ciphertext in (await session.execute(query)).tuples()
+        for key, row_id, ciphertext in await session.execute(query)
     ]
 
 
@@ -122,7 +131,7 @@ async def list_used_keys(session: AsyncSession) -> set[str]:
     """The ids of all keys that some secret, or the digest of one, was made with."""
     used = [select(place.key_id).where(place.ciphertext.is_not(None)) for place in PLACES]
     digests = select(_digest_key_id()).where(Account.session_digest.is_not(None))
-    found = await session.execute(union_all(*used, digests))
+    found = await session.execute(union(*used, digests))
     return {bytes(key_id).hex() for (key_id,) in found}
 
 
@@ -154,6 +163,31 @@ async def _swap(session: AsyncSession, secret: StoredSecret, sealed: bytes, **ot
     return done.rowcount == 1
 
 
+async def hold_keys(
+    session: AsyncSession, keys: StoredKeys, *, announce: Callable[[str], None] = lambda _text: None
+) -> KeyRing:
+    """The keys to store a secret with: until the transaction ends no other key comes first, and none is dropped.
+
+    Makes the key file, and announces that, for the first secret of an installation. Raises ConfigurationError.
+    """
+    await session.execute(_LOCK_SHARED)
+    return keys.read_ring() or await make_first_keys(session, keys, announce=announce)
+
+
 async def lock_keys(session: AsyncSession) -> None:
-    """Let nobody else change which keys there are until the transaction ends."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('secrets:keys', 0))"))
+    """Let nobody use the keys to store something, or change them, until the transaction ends."""
+    await session.execute(_LOCK)
+
+
+async def make_first_keys(
+    session: AsyncSession, keys: StoredKeys, *, announce: Callable[[str], None]
+) -> KeyRing:
+    """Make the key file of an installation that has no key yet. Raises ConfigurationError if its file got lost."""
+    used = sorted(await list_used_keys(session))
+    if used:
+        raise ConfigurationError(
+            f"the key file {keys.source} does not exist, but secrets are stored under another key ({', '.join(used)}): "
+            "put that file there, or set VESTNIK_SECRET_KEY to what is in it; if it is lost, put what 'vestnik secrets "
+            "generate' prints into the file, and log the accounts in anew"
+        )
+    return open_key_ring(None, keys.data_dir, announce=announce)

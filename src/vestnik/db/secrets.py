@@ -16,7 +16,7 @@ import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -24,6 +24,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.domain.errors import ConfigurationError, SecretError
 
@@ -40,6 +41,7 @@ _BETTER = (
     "put one that 'vestnik secrets generate' prints before it; if secrets are stored already, leave this one behind "
     "the new one, separated by a comma, and run 'vestnik secrets rotate'"
 )
+_NO_COPY = "put a copy of the file back; only if nothing is stored yet, delete it, and a new one is made"
 _UNFINISHED = ".new."
 _KEY_FILE_HEAD = "# Keys of Vestnik, the newest first. Without them stored sessions cannot be read.\n"
 
@@ -204,13 +206,33 @@ def read_key_ring(secret_key: SecretStr | None, data_dir: Path) -> KeyRing | Non
 
 def _read_key_file(path: Path) -> list[bytes] | None:
     try:
-        text = path.read_text(encoding="ascii")
+        with path.open(encoding="ascii", errors="replace") as file:
+            _require_private(path, os.fstat(file.fileno()))
+            text = file.read()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"the key file {path} cannot be read: {exc}") from exc
-    _keep_private(path)
-    return parse_keys(text, source=str(path))
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the key file {path} cannot be read: {exc.strerror}; it has to be a file that the user of this process "
+            "may read"
+        ) from exc
+    try:
+        return parse_keys(text, source=str(path))
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"{exc.message}; {_NO_COPY}", field=str(path)) from exc
+
+
+def _require_private(path: Path, status: os.stat_result) -> None:
+    """A group may read what somebody else gave it, as root does for services; nobody reads what is ours."""
+    if os.name == "nt":
+        return  # the folder of the user's own data is private there, and modes say nothing
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & (0o077 if status.st_uid == os.geteuid() else 0o027):
+        raise ConfigurationError(
+            f"others on this machine may read the key file {path} (mode {mode:04o}): run 'chmod 600 {path}', and if "
+            "somebody may have read it, 'vestnik secrets rotate'; where files have no modes, set VESTNIK_SECRET_KEY "
+            "to what is in it, and delete it"
+        )
 
 
 def open_key_ring(
@@ -226,7 +248,10 @@ def open_key_ring(
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         is_new = _create_whole(path, text)
     except OSError as exc:
-        raise ConfigurationError(f"the key file {path} cannot be made: {exc}") from exc
+        raise ConfigurationError(
+            f"the key file {path} cannot be made: {exc.strerror}; let the user of this process write in its folder, "
+            "or set VESTNIK_SECRET_KEY to what 'vestnik secrets generate' prints"
+        ) from exc
     if is_new:
         announce(
             f"made the key file {path}, which encrypts Telegram sessions; keep a copy away from the database"
@@ -250,6 +275,12 @@ def drop_keys(data_dir: Path, key_ids: Collection[str]) -> None:
     _replace_key_file(path, [*keys[:1], *(key for key in keys[1:] if _key_id(key).hex() not in key_ids)])
 
 
+def mark_key_file(data_dir: Path) -> None:
+    """Have its time say that something was encrypted with its first key just now."""
+    with contextlib.suppress(OSError):  # who may not do this may not drop keys either
+        os.utime(data_dir / KEY_FILE)
+
+
 def _replace_key_file(path: Path, keys: Sequence[bytes]) -> None:
     text = _KEY_FILE_HEAD + "".join(f"{_format_key(key)}\n" for key in keys)
     try:
@@ -257,8 +288,13 @@ def _replace_key_file(path: Path, keys: Sequence[bytes]) -> None:
         _replace_whole(path.resolve(), text)
     except OSError as exc:
         raise ConfigurationError(
-            f"the key file {path} cannot be written: {exc}; it is as it was, and nothing else was changed"
+            f"the key file {path} cannot be written: {exc.strerror}; it is as it was. Do this as a user who may write "
+            "in its folder"
         ) from exc
+
+
+OpenKeys = Callable[[AsyncSession], Awaitable[KeyRing]]
+"""The keys to store a secret with in a transaction; see `vestnik.db.secret_rows.hold_keys`."""
 
 
 class StoredKeys:
@@ -287,7 +323,7 @@ class StoredKeys:
         return self.open_ring(identity).decrypt(ciphertext, identity)
 
     def open_ring(self, identity: str) -> KeyRing:
-        """The keys, to read or to keep the secret of that name. Raises SecretError, ConfigurationError."""
+        """The keys to read the secret of that name with. Raises SecretError, ConfigurationError."""
         ring = self.read_ring()
         if ring is None:
             raise SecretError(
@@ -307,7 +343,7 @@ def _create_whole(path: Path, text: str) -> bool:
 
 
 def _replace_whole(path: Path, text: str) -> None:
-    """Give a file (mode 0600) another content in one step that outlasts a power cut; its owner stays."""
+    """Give a file another content in one step that outlasts a power cut; its owner and its mode stay."""
     for left in path.parent.glob(f"{path.name}{_UNFINISHED}*"):  # of a process that was killed: it holds keys
         left.unlink(missing_ok=True)
     fresh = _write_beside(path, text)
@@ -316,6 +352,7 @@ def _replace_whole(path: Path, text: str) -> None:
             was, now = path.stat(), fresh.stat()
             if (was.st_uid, was.st_gid) != (now.st_uid, now.st_gid):
                 os.chown(fresh, was.st_uid, was.st_gid)
+            os.chmod(fresh, stat.S_IMODE(was.st_mode))
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
@@ -354,9 +391,3 @@ def _publish(fresh: Path, path: Path) -> bool:
             return False
         os.rename(fresh, path)
     return True
-
-
-def _keep_private(path: Path) -> None:
-    if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        with contextlib.suppress(OSError):
-            path.chmod(0o600)

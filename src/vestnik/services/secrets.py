@@ -15,20 +15,22 @@ from vestnik.db.engine import limit_lock_wait, open_session
 from vestnik.db.secret_rows import (
     PLACES,
     SESSIONS,
-    SecretPlace,
     StoredSecret,
+    hold_keys,
     list_secrets,
     list_used_keys,
     lock_keys,
+    make_first_keys,
     replace_ciphertext,
 )
 from vestnik.db.secrets import (
     KEY_FILE,
+    KeyRing,
     StoredKeys,
     add_first_key,
     drop_keys,
     generate_key,
-    open_key_ring,
+    mark_key_file,
     read_key_id,
 )
 from vestnik.domain.actors import Actor
@@ -36,12 +38,11 @@ from vestnik.domain.errors import ConfigurationError, ConflictError, InvalidInpu
 
 BATCH: Final = 100
 """Secrets in one transaction."""
-MOST_PASSES: Final = 5
-"""Over all secrets, while other processes still store some under the key that they read before."""
 SETTLES_AFTER: Final = 60.0
-"""Seconds from a change of the key file until no process can hold keys that it read before: none keeps them for
-longer than a request or a step of a login."""
+"""Seconds until no process is still about to open a secret that it read before it was encrypted anew: between the
+two is never more than a request, or what one claim takes."""
 LONGEST_LOCK_WAIT: Final = 10.0
+"""In seconds. Meanwhile others wait to store secrets."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,11 +102,11 @@ async def rotate_secrets(
     the answer has a new key to put there. Raises ConfigurationError, BusyError, DatabaseUnavailableError.
     """
     async with open_session(engine) as session:
-        await lock_keys(session)
+        await _lock_keys(session)
         is_resumed = await _is_unfinished(session, keys)
         is_new = not (is_resumed or keys.is_in_environment)
         if is_new:
-            _make_first_key(keys)
+            await _make_first_key(session, keys)
     done = await _finish(engine, actor, keys, read_key, is_new=is_new)
     if keys.is_in_environment and not is_resumed:
         return replace(done, new_key=generate_key())
@@ -115,13 +116,14 @@ async def rotate_secrets(
 async def prune_keys(
     engine: AsyncEngine, actor: Actor, keys: StoredKeys, *, read_key: ReadSessionKey
 ) -> Rotation:
-    """Finish a rotation, and take the keys out of the key file that nothing needs any more.
+    """Take the keys out of the key file that nothing needs any more.
 
-    Keys of VESTNIK_SECRET_KEY are only named. Raises ConflictError while a process may still store something under
-    an old key; ConfigurationError, BusyError, DatabaseUnavailableError.
+    If there is still something to encrypt anew, as after a rotation that was cut off, that is done instead, and no
+    key is dropped yet. Keys of VESTNIK_SECRET_KEY are only named. Raises ConflictError while a process may still
+    read something under an old key; ConfigurationError, BusyError, DatabaseUnavailableError.
     """
     _require_settled(keys)
-    return await _finish(engine, actor, keys, read_key, is_pruning=not keys.is_in_environment)
+    return await _finish(engine, actor, keys, read_key, is_pruning=True)
 
 
 async def get_secrets_status(engine: AsyncEngine, keys: StoredKeys) -> SecretsStatus:
@@ -133,9 +135,10 @@ async def get_secrets_status(engine: AsyncEngine, keys: StoredKeys) -> SecretsSt
         while True:
             async with open_session(engine) as session:
                 found = await list_secrets(session, place, after=after, limit=BATCH)
+            ring = keys.read_ring()  # after what it is to open: another key may have come meanwhile
             for secret in found:
                 try:
-                    keys.decrypt(secret.ciphertext, secret.identity)
+                    _open(ring, keys, secret)
                     opened[read_key_id(secret.ciphertext)] += 1
                 except SecretError as exc:
                     unreadable.append(_describe_unreadable(secret, exc))
@@ -152,6 +155,17 @@ async def get_secrets_status(engine: AsyncEngine, keys: StoredKeys) -> SecretsSt
     return SecretsStatus(source=keys.source, keys=tuple(uses), unreadable=tuple(unreadable))
 
 
+def _open(ring: KeyRing | None, keys: StoredKeys, secret: StoredSecret) -> str:
+    if ring is None:
+        return keys.decrypt(secret.ciphertext, secret.identity)  # which says that there is no key
+    return ring.decrypt(secret.ciphertext, secret.identity)
+
+
+async def _lock_keys(session: AsyncSession) -> None:
+    await limit_lock_wait(session, LONGEST_LOCK_WAIT)
+    await lock_keys(session)
+
+
 async def _is_unfinished(session: AsyncSession, keys: StoredKeys) -> bool:
     """Whether something is under an old key that could be encrypted anew; what nothing opens waits for nobody."""
     ring = keys.read_ring()
@@ -160,23 +174,23 @@ async def _is_unfinished(session: AsyncSession, keys: StoredKeys) -> bool:
     for place in PLACES:
         after: UUID | None = None
         while found := await list_secrets(session, place, after=after, limit=BATCH, other_than=ring):
-            if any(_is_readable(keys, secret) for secret in found):
+            if any(_is_readable(ring, secret) for secret in found):
                 return True
             after = found[-1].key
     return False
 
 
-def _is_readable(keys: StoredKeys, secret: StoredSecret) -> bool:
+def _is_readable(ring: KeyRing, secret: StoredSecret) -> bool:
     try:
-        keys.decrypt(secret.ciphertext, secret.identity)
+        ring.decrypt(secret.ciphertext, secret.identity)
     except SecretError:
         return False
     return True
 
 
-def _make_first_key(keys: StoredKeys) -> None:
+async def _make_first_key(session: AsyncSession, keys: StoredKeys) -> None:
     if keys.read_ring() is None:
-        open_key_ring(None, keys.data_dir, announce=lambda _text: None)
+        await make_first_keys(session, keys, announce=lambda _text: None)
     else:
         add_first_key(keys.data_dir)
 
@@ -190,8 +204,8 @@ def _require_settled(keys: StoredKeys) -> None:
     age = time.time() - (keys.data_dir / KEY_FILE).stat().st_mtime
     if 0 <= age < SETTLES_AFTER:
         raise ConflictError(
-            f"the key file was changed {age:.0f} s ago, and a process may still store something under the key "
-            f"from before; repeat this in {SETTLES_AFTER - age:.0f} s"
+            f"secrets were encrypted with another key {age:.0f} s ago, and a process may be about to open one that it "
+            f"read before; repeat this in {SETTLES_AFTER - age:.0f} s"
         )
 
 
@@ -205,33 +219,29 @@ async def _finish(
     is_pruning: bool = False,
 ) -> Rotation:
     """Encrypt what is under old keys, then say or drop what is no longer needed."""
-    reencrypted = 0
-    unreadable: list[UnreadableSecret] = []
-    for _ in range(MOST_PASSES):
-        done, unreadable = await _reencrypt_all(engine, keys, read_key)
-        reencrypted += done
-        if done == 0:
-            break
+    reencrypted, unreadable = await _reencrypt_all(engine, keys, read_key)
+    if reencrypted and not keys.is_in_environment:
+        mark_key_file(keys.data_dir)
     async with open_session(engine) as session:
-        await lock_keys(session)
-        if is_pruning:
-            _require_settled(keys)  # somebody else may have made a key since
+        await _lock_keys(session)
         ring = keys.open_ring("secrets")
         used = await list_used_keys(session)
         unneeded = tuple(key_id for key_id in ring.key_ids[1:] if key_id not in used)
-        dropped = unneeded if is_pruning else ()
+        can_drop = is_pruning and not reencrypted and not keys.is_in_environment
+        if can_drop:
+            _require_settled(keys)  # somebody else may have made a key since
         rotation = Rotation(
             source=keys.source,
             first_key=ring.key_ids[0],
             is_new=is_new,
             reencrypted=reencrypted,
-            no_longer_needed=() if is_pruning else unneeded,
-            dropped=dropped,
+            no_longer_needed=() if can_drop else unneeded,
+            dropped=unneeded if can_drop else (),
             unreadable=tuple(unreadable),
         )
         await _record(session, actor, rotation)
-        if dropped:
-            drop_keys(keys.data_dir, dropped)
+        if rotation.dropped:
+            drop_keys(keys.data_dir, rotation.dropped)
     return rotation
 
 
@@ -251,7 +261,10 @@ async def _record(session: AsyncSession, actor: Actor, rotation: Rotation) -> No
 async def _reencrypt_all(
     engine: AsyncEngine, keys: StoredKeys, read_key: ReadSessionKey
 ) -> tuple[int, list[UnreadableSecret]]:
-    """One pass over all places, in transactions of at most BATCH secrets."""
+    """One pass over all places, in transactions of at most BATCH secrets.
+
+    One is enough: who stores a secret holds the keys, so nothing comes under an old key once there is a new one.
+    """
     done = 0
     unreadable: list[UnreadableSecret] = []
     for place in PLACES:
@@ -259,10 +272,11 @@ async def _reencrypt_all(
         while True:
             async with open_session(engine) as session:
                 await limit_lock_wait(session, LONGEST_LOCK_WAIT)
-                found = await _list_outdated(session, place, keys, after)
+                ring = await hold_keys(session, keys)
+                found = await list_secrets(session, place, after=after, limit=BATCH, other_than=ring)
                 for secret in found:
                     try:
-                        done += await _reencrypt(session, secret, keys, read_key)
+                        done += await _reencrypt(session, secret, ring, read_key)
                     except SecretError as exc:
                         unreadable.append(_describe_unreadable(secret, exc))
             if len(found) < BATCH:
@@ -271,18 +285,10 @@ async def _reencrypt_all(
     return done, unreadable
 
 
-async def _list_outdated(
-    session: AsyncSession, place: SecretPlace, keys: StoredKeys, after: UUID | None
-) -> list[StoredSecret]:
-    ring = keys.open_ring("secrets")
-    return await list_secrets(session, place, after=after, limit=BATCH, other_than=ring)
-
-
 async def _reencrypt(
-    session: AsyncSession, secret: StoredSecret, keys: StoredKeys, read_key: ReadSessionKey
+    session: AsyncSession, secret: StoredSecret, ring: KeyRing, read_key: ReadSessionKey
 ) -> bool:
-    """Raises SecretError for what cannot be opened. The keys are read anew: a secret may be under a newer one."""
-    ring = keys.open_ring(secret.identity)
+    """Raises SecretError for what cannot be opened."""
     text = ring.decrypt(secret.ciphertext, secret.identity)
     digest: bytes | None = None
     if secret.place is SESSIONS:

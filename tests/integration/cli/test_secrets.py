@@ -14,7 +14,15 @@ from sqlalchemy import Connection, text
 
 from tests.integration.cli.conftest import Run
 from tests.support.session_strings import make_session
-from vestnik.db.secrets import EXAMPLE_KEY, KEY_FILE, KeyRing, generate_key, identify_secret, read_key_ring
+from vestnik.db.secrets import (
+    EXAMPLE_KEY,
+    KEY_FILE,
+    KeyRing,
+    generate_key,
+    identify_secret,
+    read_key_id,
+    read_key_ring,
+)
 from vestnik.services.secrets import SETTLES_AFTER
 
 ROOT = Path(__file__).parents[3]
@@ -58,6 +66,13 @@ def open_ring() -> KeyRing:
     ring = read_key_ring(None, Path(os.environ["VESTNIK_DATA_DIR"]))
     assert ring is not None
     return ring
+
+
+def read_sessions(connection: Connection) -> list[bytes]:
+    found = connection.execute(
+        text("SELECT session_ciphertext FROM accounts WHERE session_ciphertext IS NOT NULL")
+    )
+    return [bytes(ciphertext) for (ciphertext,) in found]
 
 
 def read_all(connection: Connection) -> list[str]:
@@ -108,7 +123,7 @@ def test_rotate_prune_and_status_say_what_they_did(
     pruned = filled("secrets", "rotate", "--prune", "--json").json
     assert (pruned["dropped"], pruned["reencrypted"], pruned["is_new"]) == ([old], 0, False)
     table = filled("secrets", "status")
-    assert re.search(rf"{new}\s+encrypts\s+{SECRETS}\n", table.out)
+    assert re.search(rf"{new}\s+encrypts\s+{SECRETS}\s", table.out)
     assert old not in table.out
     assert read_all(connection) == before
 
@@ -127,7 +142,7 @@ def test_no_key_and_no_secret_is_shown(filled: Run, connection: Connection, key_
 def test_keys_of_the_environment_are_changed_in_two_steps(
     filled: Run, connection: Connection, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = key_file.read_text().split()[-1]
+    old, (old_id,) = key_file.read_text().split()[-1], open_ring().key_ids
     key_file.unlink()
     monkeypatch.setenv("VESTNIK_SECRET_KEY", old)
     first = filled("secrets", "rotate")
@@ -135,7 +150,10 @@ def test_keys_of_the_environment_are_changed_in_two_steps(
     assert found is not None
     assert old not in first.out
     monkeypatch.setenv("VESTNIK_SECRET_KEY", f"{found[1]},{old}")
-    second = filled("secrets", "rotate")
+    unasked = filled("secrets", "rotate")
+    assert (unasked.code, "add --yes" in unasked.err) == (1, True)
+    assert read_key_id(read_sessions(connection)[0]) == old_id
+    second = filled("secrets", "rotate", "--yes")
     assert f"re-encrypted {SECRETS} secrets" in second.out
     assert "Take them out of VESTNIK_SECRET_KEY" in second.out
     monkeypatch.setenv("VESTNIK_SECRET_KEY", found[1])
@@ -198,7 +216,8 @@ class TestKilled:
             ("vestnik.db.secrets._write_beside:after:1", False),
             ("vestnik.db.secrets._replace_whole:after:1", True),
             *((f"vestnik.services.secrets.replace_ciphertext:before:{call}", True) for call in (1, 2, 4)),
-            *((f"vestnik.services.secrets.limit_lock_wait:before:{call}", True) for call in (2, 4, 5)),
+            ("vestnik.services.secrets.lock_keys:before:1", False),
+            *((f"vestnik.services.secrets.hold_keys:before:{call}", True) for call in (1, 2, 4, 5)),
         ],
     )
     def test_all_is_readable_and_the_next_rotation_finishes(

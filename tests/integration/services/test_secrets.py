@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.keys import keep_keys, lend
 from tests.support.session_strings import make_session
 from vestnik.bootstrap import read_session_key
 from vestnik.db.engine import open_session
-from vestnik.db.secret_rows import PLACES, SESSIONS, list_secrets, replace_ciphertext
+from vestnik.db.secret_rows import PLACES, SESSIONS, hold_keys, list_secrets, replace_ciphertext
 from vestnik.db.secrets import (
     KEY_FILE,
     KeyRing,
@@ -28,12 +29,13 @@ from vestnik.db.secrets import (
     read_key_ring,
 )
 from vestnik.domain.actors import Actor
-from vestnik.domain.errors import ConfigurationError, ConflictError
+from vestnik.domain.errors import BusyError, ConfigurationError, ConflictError
 from vestnik.services import secrets
 from vestnik.services.account_sessions import AccountSetup, NewAccount, add_account
 from vestnik.services.secrets import Rotation, SecretsStatus
 
 HASH = "0123456789abcdef"
+PATIENCE = 60.0
 
 
 class Vault:
@@ -44,6 +46,7 @@ class Vault:
         self.actor = actor
         self.data_dir = data_dir
         self.keys = StoredKeys(None, data_dir)
+        self.last_id = UUID(int=0)
         self.stored: dict[str, str] = {}
         """What has to come out again, by its identity."""
 
@@ -62,7 +65,7 @@ class Vault:
     async def add_account(self, name: str, *, ring: KeyRing | None = None) -> UUID:
         """With a session and an API hash; `ring` is what a process read before."""
         setup = AccountSetup(
-            open_keys=self.open_keys if ring is None else lambda: ring,
+            open_keys=keep_keys(self.data_dir) if ring is None else lend(ring),
             read_key=read_session_key,
             api_id=7,
             api_hash=HASH,
@@ -72,6 +75,7 @@ class Vault:
         async with open_session(self.engine) as session:
             new = NewAccount(name=name, session=given)
             account_id = UUID(str((await add_account(session, self.actor, new, setup=setup)).id))
+        self.last_id = account_id
         self.stored[identify_secret("accounts", account_id, "session")] = given
         self.stored[identify_secret("accounts", account_id, "api_hash")] = HASH
         return account_id
@@ -113,6 +117,16 @@ class Vault:
 
     async def look(self, keys: StoredKeys | None = None) -> SecretsStatus:
         return await secrets.get_secrets_status(self.engine, keys or self.keys)
+
+    async def until_waiting(self) -> None:
+        """Until somebody waits to change the keys."""
+        deadline = time.monotonic() + PATIENCE
+        while not await self.execute(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
 
     def let_a_minute_pass(self) -> None:
         """As the key file sees it."""
@@ -245,14 +259,20 @@ class TestPruning:
         entries = await vault.execute("SELECT after FROM audit_logs WHERE action = 'secrets.rotated'")
         assert sorted(entry.after["dropped"] for entry in entries) == [[], list(old)]
 
-    async def test_what_was_stored_under_the_old_key_meanwhile_is_encrypted_anew(self, vault: Vault) -> None:
+    async def test_what_is_under_the_old_key_is_encrypted_anew_before_that_is_dropped(
+        self, vault: Vault
+    ) -> None:
         await vault.fill()
         read_before = vault.open_keys()
         await vault.rotate()
         await vault.add_account("late", ring=read_before)
         vault.let_a_minute_pass()
         done = await vault.prune()
-        assert (done.reencrypted, len(done.dropped)) == (2, 1)
+        assert (done.reencrypted, done.dropped, len(done.no_longer_needed)) == (2, (), 1)
+        with pytest.raises(ConflictError, match="repeat this in"):
+            await vault.prune()  # somebody may be about to open what was just encrypted anew
+        vault.let_a_minute_pass()
+        assert len((await vault.prune()).dropped) == 1
         assert await vault.read() == vault.stored
 
     async def test_a_process_that_read_the_keys_a_moment_ago_is_waited_for(self, vault: Vault) -> None:
@@ -304,6 +324,55 @@ class TestKeysInTheEnvironment:
         assert await vault.read(StoredKeys(SecretStr(new), vault.data_dir)) == vault.stored
         again = await vault.prune(both)
         assert (again.reencrypted, again.dropped, again.no_longer_needed) == (0, (), (old,))
+
+
+class TestWhoStoresASecretMeanwhile:
+    async def test_is_waited_for_so_that_nothing_stays_under_the_old_key(self, vault: Vault) -> None:
+        await vault.fill()
+        (old,) = vault.key_ids
+        async with open_session(vault.engine) as session:
+            ring = await hold_keys(session, vault.keys)
+            rotation = asyncio.create_task(vault.rotate())
+            await vault.until_waiting()
+            assert vault.key_ids == (old,)
+            identity = identify_secret("accounts", vault.last_id, "api_hash")
+            await session.execute(
+                text("UPDATE accounts SET api_hash_ciphertext = :c WHERE id = :i"),
+                {"c": ring.encrypt("late", identity), "i": vault.last_id},
+            )
+            vault.stored[identity] = "late"
+        assert (await rotation).no_longer_needed == (old,)
+        assert await vault.read() == vault.stored
+
+    async def test_is_not_waited_for_without_end(self, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(secrets, "LONGEST_LOCK_WAIT", 0.1)
+        await vault.fill()
+        keys = vault.key_ids
+        async with open_session(vault.engine) as session:
+            await hold_keys(session, vault.keys)
+            with pytest.raises(BusyError):
+                await vault.rotate()
+        assert vault.key_ids == keys
+        assert await vault.count_by_key() == {keys[0]: 8}
+
+
+class TestALostKeyFile:
+    async def test_no_other_one_is_made_beside_stored_secrets(self, vault: Vault) -> None:
+        await vault.fill()
+        (lost,) = vault.key_ids
+        (vault.data_dir / KEY_FILE).unlink()
+        for attempt in (vault.rotate, lambda: vault.add_account("another")):
+            with pytest.raises(ConfigurationError, match=rf"another key \({lost}\): put that file there"):
+                await attempt()
+        assert list(vault.data_dir.iterdir()) == []
+
+    async def test_one_that_somebody_puts_there_takes_its_place(self, vault: Vault) -> None:
+        await vault.fill(accounts=1)
+        open_key_ring(None, vault.data_dir / "new", announce=lambda _text: None)
+        os.replace(vault.data_dir / "new" / KEY_FILE, vault.data_dir / KEY_FILE)
+        await vault.add_account("another")
+        status = await vault.look()
+        assert ([key.secrets for key in status.keys], len(status.unreadable)) == ([2], 4)
 
 
 async def test_rotations_at_the_same_time_lose_no_key(vault: Vault) -> None:

@@ -37,6 +37,13 @@ def encode(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
+def write_key_file(folder: Path, text: str, mode: int = 0o600) -> Path:
+    path = folder / KEY_FILE
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
 def test_a_secret_comes_back_for_its_row() -> None:
     ring = KeyRing([OLD])
     ciphertext = ring.encrypt("1canary-сессия", ROW)
@@ -140,22 +147,45 @@ def test_reading_makes_no_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "canary", "кириллица"])
 def test_a_damaged_key_file_is_refused_and_kept(tmp_path: Path, content: str) -> None:
-    path = tmp_path / KEY_FILE
-    path.write_text(content, encoding="utf-8")
+    path = write_key_file(tmp_path, content)
     with pytest.raises(ConfigurationError) as caught:
         open_key_ring(None, tmp_path, announce=print)
     assert str(path) in caught.value.message
     assert "canary" not in caught.value.message
+    assert "put a copy of the file back" in caught.value.message
     assert path.read_text(encoding="utf-8") == content
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o604, 0o602, 0o777])
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX")
-def test_a_key_file_that_others_may_read_is_closed(tmp_path: Path) -> None:
-    path = tmp_path / KEY_FILE
-    path.write_text(encode(OLD))
-    path.chmod(0o644)
-    read_key_ring(None, tmp_path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+def test_a_key_file_that_others_may_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    path = write_key_file(tmp_path, encode(OLD), mode)
+    with pytest.raises(ConfigurationError, match=f"mode {mode:04o}") as caught:
+        open_key_ring(None, tmp_path, announce=print)
+    assert f"run 'chmod 600 {path}'" in caught.value.message
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    path.chmod(0o600)
+    assert read_key_ring(None, tmp_path) is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="gives a file away as root")
+@pytest.mark.parametrize(("mode", "is_good"), [(0o440, True), (0o640, True), (0o444, False), (0o660, False)])
+def test_a_group_may_read_the_key_file_of_somebody_else(tmp_path: Path, mode: int, *, is_good: bool) -> None:
+    path = write_key_file(tmp_path, encode(OLD), mode)
+    os.chown(path, 12345, 0)
+    if is_good:
+        assert read_key_ring(None, tmp_path) is not None
+        add_first_key(tmp_path)
+        assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_uid) == (mode, 12345)
+    else:
+        with pytest.raises(ConfigurationError, match="others on this machine may read"):
+            read_key_ring(None, tmp_path)
+
+
+def test_a_folder_in_the_place_of_the_key_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / KEY_FILE).mkdir(mode=0o700)
+    with pytest.raises(ConfigurationError, match="it has to be a file"):
+        open_key_ring(None, tmp_path, announce=print)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -210,7 +240,7 @@ class TestKeysThatCanBeGuessed:
         assert write(key) not in caught.value.message
 
     def test_the_key_file_is_looked_at_as_well(self, tmp_path: Path) -> None:
-        (tmp_path / KEY_FILE).write_text(encode(bytes(32)))
+        write_key_file(tmp_path, encode(bytes(32)))
         with pytest.raises(ConfigurationError, match="not random"):
             open_key_ring(None, tmp_path, announce=print)
 
@@ -237,9 +267,7 @@ class TestKeysThatCanBeGuessed:
 class TestTheKeyFile:
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
-        path = tmp_path / KEY_FILE
-        path.write_text(f"# mine\n{encode(OLD)}")
-        return path
+        return write_key_file(tmp_path, f"# mine\n{encode(OLD)}")
 
     def read(self, path: Path) -> list[bytes]:
         return parse_keys(path.read_text(), source="S")
