@@ -109,7 +109,7 @@ def test_a_new_key_is_taken_up_by_what_runs_and_a_lost_one_is_not_replaced(
         assert act("secrets", "rotate", "--json").lines[-1]["reencrypted"] == 2
         for switch in ("disable", "enable"):  # so that the session is read anew
             act("account", switch, "default", "--json")
-        act("channels", "import", str(channels_file))
+        act("channels", "import", str(channels_file), "--json")
         act("send", "--channel", f"@{CHANNELS[0]}", "--text", "Hello", "--mode", "LIVE", "--json")
         up.process.terminate()
         assert up.finish() == 0, up.errors

@@ -177,12 +177,12 @@ def test_generate_prints_a_key_that_can_be_used(run: Run, tmp_path: Path) -> Non
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("command", ["up", "worker", "api"])
+@pytest.mark.parametrize("command", ["up", "worker", "api", "account list"])
 def test_no_process_starts_with_the_example_of_the_documentation(tmp_path: Path, command: str) -> None:
     example = base64.b64encode(EXAMPLE_KEY).decode()
     data_dir = tmp_path / "data"
     done = subprocess.run(
-        [sys.executable, "-m", "vestnik", "--data-dir", str(data_dir), command],
+        [sys.executable, "-m", "vestnik", "--data-dir", str(data_dir), *command.split()],
         env={**os.environ, "VESTNIK_SECRET_KEY": example, "PORT": "0"},
         cwd=tmp_path,
         capture_output=True,
