@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from benchmarks.arrivals import pick_percentile
 from benchmarks.system import System, open_system
@@ -31,6 +31,10 @@ async def measure(
     engine: AsyncEngine, ring: KeyRing, control: SimulatorControl, posts: int
 ) -> tuple[list[float], list[float]]:
     """Seconds from the commit to the arrival in the simulator, and to the answer in the caller's hands."""
+
+    async def open_keys(_session: AsyncSession) -> KeyRing:
+        return ring
+
     async with open_session(engine) as session:
         await session.execute(text("INSERT INTO channels (username) VALUES (:name)"), {"name": CHANNEL})
     to_post: list[float] = []
@@ -38,7 +42,7 @@ async def measure(
     for number in range(posts + 1):
         async with open_session(engine) as session:
             new = NewSend(channels=[CHANNEL], text=f"post {number}")
-            requested = await request_send(session, Actor.system("benchmark"), new, open_keys=lambda: ring)
+            requested = await request_send(session, Actor.system("benchmark"), new, open_keys=open_keys)
         committed_at = time.monotonic()
         (result,) = await wait_for_results(engine, requested.ids, timeout=PATIENCE)
         answered_at = time.monotonic()

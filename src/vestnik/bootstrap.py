@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-    from vestnik.db.secrets import KeyRing
+    from vestnik.db.secrets import KeyRing, OpenKeys
     from vestnik.domain.installation import Installation
     from vestnik.services.account_sessions import AccountSetup
     from vestnik.services.accounts import EnvironmentAccount
@@ -149,6 +149,7 @@ def run_with_engine(
     announce: Announce,
 ) -> Result:
     """As `run_in_session`, for a command that needs several transactions, one after the other."""
+    require_good_keys(settings)  # before a database is started for keys that cannot be used
     with open_database(settings, start_embedded=True) as database:
         prepare_schema(database)
         return run_async(_run_action(settings, database, action, announce))
@@ -170,11 +171,27 @@ async def _run_action(
         await engine.dispose()
 
 
-def open_keys(settings: Settings, *, announce: Announce) -> "KeyRing":
-    """The keys for secrets at rest; makes the key file when there is none yet. Raises ConfigurationError."""
-    from vestnik.db.secrets import open_key_ring
+def make_key_opener(settings: Settings, *, announce: Announce) -> "OpenKeys":
+    """How a transaction gets the keys to store secrets with; for the first secret of all the key file is made."""
+    from vestnik.db.secret_rows import hold_keys
+    from vestnik.db.secrets import StoredKeys
 
-    return open_key_ring(settings.secret_key, settings.data_dir, announce=announce)
+    keys = StoredKeys(settings.secret_key, settings.data_dir)
+
+    async def open_keys(session: "AsyncSession") -> "KeyRing":
+        return await hold_keys(session, keys, announce=announce)
+
+    return open_keys
+
+
+def require_good_keys(settings: Settings) -> None:
+    """Refuse to start with keys that cannot be used or could be guessed; none at all may come later.
+
+    Raises ConfigurationError.
+    """
+    from vestnik.db.secrets import read_key_ring
+
+    read_key_ring(settings.secret_key, settings.data_dir)
 
 
 async def take_over_environment(
@@ -197,7 +214,7 @@ async def take_over_environment(
                 actor,
                 given,
                 rate=rate,
-                open_keys=lambda: open_keys(settings, announce=announce),
+                open_keys=make_key_opener(settings, announce=announce),
             )
         if "account_rate" in settings.model_fields_set:
             await apply_account_rate(session, actor, rate)
@@ -231,7 +248,7 @@ def make_account_setup(settings: Settings, *, announce: Announce) -> "AccountSet
 
     has_application = settings.telegram_api_id is not None and settings.telegram_api_hash is not None
     return AccountSetup(
-        open_keys=lambda: open_keys(settings, announce=announce),
+        open_keys=make_key_opener(settings, announce=announce),
         read_key=read_session_key,
         api_id=settings.telegram_api_id if has_application else None,
         api_hash=settings.telegram_api_hash.get_secret_value().strip()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.running import DEADLINE, Running, iterate_until, run
+from vestnik.db.secrets import KEY_FILE
 
 CHANNELS = ["alpha_live_one", "beta_live_two", "gamma_live_three"]
 
@@ -84,6 +85,40 @@ def test_a_live_campaign_goes_to_the_server_that_the_session_names_while_a_secon
     assert simulator["session"] not in "".join(
         path.read_text(errors="replace") for path in (tmp_path / "data" / "logs").iterdir()
     )
+
+
+def test_a_new_key_is_taken_up_by_what_runs_and_a_lost_one_is_not_replaced(
+    tmp_path: Path, channels_file: Path, simulator: dict[str, Any]
+) -> None:
+    key_file = tmp_path / "data" / KEY_FILE
+    variables = {
+        "VESTNIK_DATA_DIR": str(tmp_path / "data"),
+        "TELEGRAM_SESSION": simulator["session"],
+        "TELEGRAM_API_ID": "17",
+        "TELEGRAM_API_HASH": "0123456789abcdef0123456789abcdef",
+    }
+
+    def act(*arguments: str) -> Running:
+        done = run(*arguments, folder=tmp_path, variables=variables)
+        assert done.process.returncode == 0, done.errors
+        return done
+
+    with Running("up", "--json", "--port", "0", folder=tmp_path, variables=variables) as up:
+        up.wait_for("ready")
+        assert f"made the key file {key_file}" in up.errors
+        assert act("secrets", "rotate", "--json").lines[-1]["reencrypted"] == 2
+        for switch in ("disable", "enable"):  # so that the session is read anew
+            act("account", switch, "default", "--json")
+        act("channels", "import", str(channels_file), "--json")
+        act("send", "--channel", f"@{CHANNELS[0]}", "--text", "Hello", "--mode", "LIVE", "--json")
+        up.process.terminate()
+        assert up.finish() == 0, up.errors
+    assert count_posts(simulator["endpoint"]) == {CHANNELS[0]: 1}
+    key_file.unlink()
+    without = run("up", "--port", "0", folder=tmp_path, variables=variables)
+    assert without.process.returncode == 1
+    assert f"the key file {key_file} does not exist, but secrets are stored" in without.errors
+    assert not key_file.exists()
 
 
 @pytest.mark.parametrize("command", [["worker"], ["api", "--port", "0"]])

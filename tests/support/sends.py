@@ -2,10 +2,12 @@
 
 import time
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.keys import lend
 from vestnik.db.engine import open_session
 from vestnik.db.secrets import KeyRing
 from vestnik.domain.actors import Actor, ActorKind
@@ -19,7 +21,7 @@ from vestnik.services.direct_send import (
     wait_for_results,
 )
 
-SECRET_KEY = "ab" * 32
+SECRET_KEY = sha256(b"the key of direct sends in tests").hexdigest()
 """What a worker needs in VESTNIK_SECRET_KEY to read what `Sender` wrote."""
 PATIENCE = timedelta(seconds=15)
 
@@ -48,7 +50,7 @@ class Sender:
         )
         actor = Actor(kind=ActorKind.CLI, name="tester")
         async with open_session(self.engine) as session:
-            requested = await request_send(session, actor, new, open_keys=lambda: self.ring)
+            requested = await request_send(session, actor, new, open_keys=lend(self.ring))
         self.committed_at = time.monotonic()
         return requested
 

@@ -40,8 +40,9 @@ def run_api(
         settings = read_process_settings(context)
         configure_process_logging(settings, as_json=as_json)
         from vestnik.api.listener import bind_listener
-        from vestnik.bootstrap import open_database, prepare_schema, run_async
+        from vestnik.bootstrap import open_database, prepare_schema, require_good_keys, run_async
 
+        require_good_keys(settings)
         listener = bind_listener(
             settings.host if host is None else host, settings.port if port is None else port
         )

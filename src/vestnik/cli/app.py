@@ -28,6 +28,7 @@ from vestnik.cli import (
     db,
     demo,
     drill,
+    secrets,
     send,
     session,
     simulator,
@@ -76,6 +77,7 @@ campaign.app.command("set")(campaign_changes.change_campaign)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(db.app, name="db")
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vestnik.cli.context import identify_actor, read_settings
-from vestnik.cli.db import confirm, print_restored
+from vestnik.cli.db import print_restored
 from vestnik.cli.output import JsonOption, print_json
+from vestnik.cli.typing_in import confirm
 from vestnik.domain.errors import ConfigurationError, ConflictError
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """`vestnik db`: the database's schema, and what it needs after a backup was restored."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,8 @@ import typer
 
 from vestnik.cli.context import identify_actor, read_settings, run_action
 from vestnik.cli.output import JsonOption, count_of, print_json
-from vestnik.domain.errors import InvalidInputError, SchemaVersionError
+from vestnik.cli.typing_in import confirm
+from vestnik.domain.errors import SchemaVersionError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -106,15 +106,6 @@ def after_restore(
         print_json(done)
         return
     print_restored(done)
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Go on only with --yes or after a yes at the terminal. Raises InvalidInputError where nobody can be asked."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidInputError("nobody is at the terminal to confirm it; add --yes", field="yes")
-    typer.confirm(question, abort=True, err=True)
 
 
 def print_restored(done: "AfterRestore") -> None:

@@ -135,7 +135,7 @@ class _Sending:
         self._files = files
 
     async def __call__(self, engine: "AsyncEngine") -> "list[SendResult]":
-        from vestnik.bootstrap import open_keys
+        from vestnik.bootstrap import make_key_opener
         from vestnik.db.engine import open_session
         from vestnik.services.direct_send import request_send, wait_for_results
         from vestnik.services.media import store_media
@@ -146,7 +146,7 @@ class _Sending:
                 session,
                 identify_actor(),
                 replace(self._new, media_ids=[media.id for media in stored]),
-                open_keys=lambda: open_keys(self._settings, announce=print_note),
+                open_keys=make_key_opener(self._settings, announce=print_note),
             )
         if requested.is_repeat:
             print_note("this key was used before; nothing new is posted")

@@ -1,4 +1,4 @@
-"""Secrets that are typed at a terminal unseen, or come from a program on standard input, one a line."""
+"""What a person is asked at a terminal; secrets are typed unseen, or come from a program, one a line."""
 
 import sys
 from typing import Final
@@ -13,6 +13,15 @@ _LONGEST_LINE: Final = 10_000
 def is_interactive() -> bool:
     """Whether a person is there to be asked."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only with --yes or after a yes at the terminal. Raises InvalidInputError where nobody can be asked."""
+    if yes:
+        return
+    if not is_interactive():
+        raise InvalidInputError("nobody is at the terminal to confirm it; add --yes", field="yes")
+    typer.confirm(question, abort=True, err=True)
 
 
 def read_secret(prompt: str, *, field: str) -> str:

@@ -39,8 +39,9 @@ def run_up(
     settings = read_settings(context, **{name: value for name, value in changes.items() if value is not None})
     with process_scope() as request, hold_data_dir(settings.data_dir):
         require_free_port(settings.host, settings.port)
-        from vestnik.bootstrap import run_async
+        from vestnik.bootstrap import require_good_keys, run_async
 
+        require_good_keys(settings)
         reporter = StackReporter(json_events=as_json)
         run_async(serve_until_stopped(partial(_run, settings, reporter, as_json), request))
     if as_json:
@@ -65,8 +66,11 @@ async def _run(settings: "Settings", reporter: StackReporter, as_json: bool, sto
 
 
 async def _prepare(stack: Stack, *, as_json: bool) -> None:
-    from vestnik.bootstrap import take_over_environment
+    from vestnik.bootstrap import make_key_opener, take_over_environment
+    from vestnik.db.engine import open_session
 
+    async with open_session(stack.engine) as session:
+        await make_key_opener(stack.settings, announce=print_note)(session)
     await take_over_environment(stack.settings, stack.engine, announce=print_note)
     await welcome_first_administrator(stack.engine, as_json=as_json)
 

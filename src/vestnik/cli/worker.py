@@ -32,8 +32,9 @@ def run_worker(context: typer.Context, as_json: JsonEvents = False) -> None:
     with process_scope() as request:
         settings = read_process_settings(context)
         configure_process_logging(settings, as_json=as_json)
-        from vestnik.bootstrap import open_database, prepare_schema, run_async
+        from vestnik.bootstrap import open_database, prepare_schema, require_good_keys, run_async
 
+        require_good_keys(settings)
         with open_database(settings, start_embedded=False) as database:
             if not is_child():  # a parent has done it
                 prepare_schema(database)

@@ -60,6 +60,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "direct_send.requested": mark("A post was sent directly"),
     "media.deleted": mark("A file was deleted"),
     "media.stored": mark("A file was uploaded"),
+    "secrets.rotated": mark("Stored secrets were encrypted with another key"),
     "session.failed": mark("A sign-in failed"),
     "session.signed_in": mark("Somebody signed in"),
     "session.signed_out": mark("Somebody signed out"),
@@ -86,6 +87,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "user": mark("People"),
     "token": mark("API tokens"),
     "session": mark("Sign-ins"),
+    "secrets": mark("Keys of secrets"),
     "audit": mark("The log itself"),
     "database": mark("The database"),
 }

@@ -16,7 +16,7 @@ from vestnik.db.engine import open_session
 from vestnik.db.leases import Lease
 from vestnik.db.models import Account, AccountCommand, AccountLease, AccountLogin, Campaign
 from vestnik.db.notifications import notify_account
-from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.db.secrets import KeyRing, OpenKeys, identify_secret
 from vestnik.db.statements import StatementRunner, clean_text, load_statement
 from vestnik.domain.account_logins import (
     BROKEN_OFF,
@@ -149,7 +149,7 @@ class LoginLedger(StatementRunner):
         *,
         identity: Identity,
         session_text: str,
-        keys: KeyRing,
+        open_keys: OpenKeys,
         read_key: ReadSessionKey,
     ) -> Refusal | None:
         """Give the account its session; why not, when another user has logged in.
@@ -161,7 +161,8 @@ class LoginLedger(StatementRunner):
             refusal = judge_identity(await _read_known(session, account, identity), identity)
             if refusal is not None:
                 return refusal
-            await store_session(session, account, session_text, keys=keys, read_key=read_key)
+            ring = await open_keys(session)
+            await store_session(session, account, session_text, keys=ring, read_key=read_key)
             account.tg_user_id, account.tg_name = identity.tg_id, clean_text(identity.name)
             if not await session.scalar(
                 select(select(Campaign).where(Campaign.account_id == account.id).exists())

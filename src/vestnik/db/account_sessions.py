@@ -61,7 +61,9 @@ async def _renew_digests(session: AsyncSession, keys: KeyRing, read_key: ReadSes
     stored = await session.scalars(
         select(Account).where(Account.session_ciphertext.is_not(None)).order_by(Account.id)
     )
-    for account in stored:
+    accounts = stored.all()
+    taken = {account.session_digest for account in accounts}
+    for account in accounts:
         if account.session_digest is not None and keys.is_current_digest(account.session_digest):
             continue
         assert account.session_ciphertext is not None
@@ -69,9 +71,12 @@ async def _renew_digests(session: AsyncSession, keys: KeyRing, read_key: ReadSes
             text = keys.decrypt(
                 account.session_ciphertext, identify_secret("accounts", account.id, "session")
             )
-            account.session_digest = keys.digest(read_key(text), SESSION_KEYS)
+            digest = keys.digest(read_key(text), SESSION_KEYS)
         except (SecretError, InvalidInputError):
             continue  # nobody can use it as it is, so it cannot be used twice either
+        if digest not in taken:  # two accounts may have had one session since before digests
+            account.session_digest = digest
+            taken.add(digest)
     await session.flush()
 
 

@@ -10,18 +10,21 @@ import binascii
 import contextlib
 import hashlib
 import hmac
+import itertools
 import os
 import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.domain.errors import ConfigurationError, SecretError
 
@@ -34,6 +37,18 @@ _TAG_BYTES = 16
 _HEADER_BYTES = 1 + _KEY_ID_BYTES
 _HEX = re.compile(r"[0-9A-Fa-f]{64}")
 _CURE = "give one base64 or hexadecimal key of 32 bytes, or several separated by commas, the newest first"
+_BETTER = (
+    "put one that 'vestnik secrets generate' prints before it; if secrets are stored already, leave this one behind "
+    "the new one, separated by a comma, and run 'vestnik secrets rotate'"
+)
+_NO_COPY = "put a copy of the file back; only if nothing is stored yet, delete it, and a new one is made"
+_UNFINISHED = ".new."
+_KEY_FILE_HEAD = "# Keys of Vestnik, the newest first. Without them stored sessions cannot be read.\n"
+
+EXAMPLE_KEY: Final = b"vestnik-example-key-do-not-use!!"
+"""What the documentation shows as an example, so that everybody knows it."""
+FEWEST_BYTE_VALUES: Final = 12
+"""A key with fewer different bytes was typed by somebody: among 32 random ones they are never so few."""
 
 
 def identify_secret(table: str, row_id: UUID, column: str) -> str:
@@ -48,11 +63,13 @@ class KeyRing:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"a key ring needs keys of {KEY_BYTES} bytes")
         self._current = _key_id(keys[0])
+        self.key_ids = tuple(dict.fromkeys(_key_id(key).hex() for key in keys))
+        """By which ciphertexts name their key, in the order of the keys; they tell nothing about them."""
         self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(keys)}
         self._digest_key = hmac.digest(keys[0], b"vestnik digests", "sha256")
 
     def __repr__(self) -> str:
-        return f"KeyRing({', '.join(key_id.hex() for key_id in self._ciphers)})"
+        return f"KeyRing({', '.join(self.key_ids)})"
 
     def encrypt(self, secret: str, identity: str) -> bytes:
         """The ciphertext of a text for the row that `identity` names (see `identify_secret`)."""
@@ -68,7 +85,7 @@ class KeyRing:
 
         Raises SecretError when no key fits, or when the ciphertext was changed or belongs to another row.
         """
-        key_id = _read_key_id(ciphertext)
+        key_id = bytes.fromhex(read_key_id(ciphertext))
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise SecretError(
@@ -86,7 +103,7 @@ class KeyRing:
 
     def needs_rotation(self, ciphertext: bytes) -> bool:
         """Whether it was encrypted with another key than the first one."""
-        return _read_key_id(ciphertext) != self._current
+        return read_key_id(ciphertext) != self._current.hex()
 
     def digest(self, secret: bytes, purpose: str) -> bytes:
         """Tells equal secrets from others, but to nobody without the first key, whose id it begins with."""
@@ -105,14 +122,24 @@ def _associated_data(header: bytes, identity: str) -> bytes:
     return header + identity.encode()
 
 
-def _read_key_id(ciphertext: bytes) -> bytes:
+def read_key_id(ciphertext: bytes) -> str:
+    """Which key a secret was encrypted with. Raises SecretError for what is no ciphertext of this version."""
     if len(ciphertext) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES:
         raise SecretError("a stored secret is cut off")
     if ciphertext[0] != _VERSION:
         raise SecretError(
             f"a stored secret has format {ciphertext[0]}; this version of Vestnik reads {_VERSION}"
         )
-    return ciphertext[1:_HEADER_BYTES]
+    return ciphertext[1:_HEADER_BYTES].hex()
+
+
+def generate_key() -> str:
+    """A new key as it is written in VESTNIK_SECRET_KEY and in the key file."""
+    return _format_key(secrets.token_bytes(KEY_BYTES))
+
+
+def _format_key(key: bytes) -> str:
+    return base64.b64encode(key).decode()
 
 
 def parse_keys(text: str, *, source: str) -> list[bytes]:
@@ -144,22 +171,68 @@ def _parse_key(word: str, number: int, source: str) -> bytes:
     return key
 
 
+def _make_ring(keys: Sequence[bytes], source: str) -> KeyRing:
+    """What is stored may be read with any key, but nothing more is encrypted with one that can be guessed."""
+    if keys[0] == EXAMPLE_KEY:
+        raise ConfigurationError(
+            f"{source}: the first key is the example of the documentation, which everybody knows: {_BETTER}",
+            field=source,
+        )
+    if is_weak_key(keys[0]):
+        raise ConfigurationError(
+            f"{source}: the first key is not random, so it can be guessed: {_BETTER}", field=source
+        )
+    return KeyRing(keys)
+
+
+def is_weak_key(key: bytes) -> bool:
+    """Whether a key is obviously no random one: a byte or a few repeated, or bytes that are counted up or down."""
+    steps = {(after - before) % 256 for before, after in itertools.pairwise(key)}
+    return len(set(key)) < FEWEST_BYTE_VALUES or len(steps) == 1
+
+
 def read_key_ring(secret_key: SecretStr | None, data_dir: Path) -> KeyRing | None:
     """The keys of VESTNIK_SECRET_KEY, else of the key file, else None. Creates nothing.
 
     Raises ConfigurationError when keys are there but cannot be used.
     """
     if secret_key is not None:
-        return KeyRing(parse_keys(secret_key.get_secret_value(), source="VESTNIK_SECRET_KEY"))
+        source = "VESTNIK_SECRET_KEY"
+        return _make_ring(parse_keys(secret_key.get_secret_value(), source=source), source)
     path = data_dir / KEY_FILE
+    keys = _read_key_file(path)
+    return None if keys is None else _make_ring(keys, str(path))
+
+
+def _read_key_file(path: Path) -> list[bytes] | None:
     try:
-        text = path.read_text(encoding="ascii")
+        with path.open(encoding="ascii", errors="replace") as file:
+            _require_private(path, os.fstat(file.fileno()))
+            text = file.read()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"the key file {path} cannot be read: {exc}") from exc
-    _keep_private(path)
-    return KeyRing(parse_keys(text, source=str(path)))
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the key file {path} cannot be read: {exc.strerror}; it has to be a file that the user of this process "
+            "may read"
+        ) from exc
+    try:
+        return parse_keys(text, source=str(path))
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"{exc.message}; {_NO_COPY}", field=str(path)) from exc
+
+
+def _require_private(path: Path, status: os.stat_result) -> None:
+    """A group may read what somebody else gave it, as root does for services; nobody reads what is ours."""
+    if os.name == "nt":
+        return  # the folder of the user's own data is private there, and modes say nothing
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & (0o077 if status.st_uid == os.geteuid() else 0o027):
+        raise ConfigurationError(
+            f"others on this machine may read the key file {path} (mode {mode:04o}): run 'chmod 600 {path}', and if "
+            "somebody may have read it, 'vestnik secrets rotate'; where files have no modes, set VESTNIK_SECRET_KEY "
+            "to what is in it, and delete it"
+        )
 
 
 def open_key_ring(
@@ -170,12 +243,15 @@ def open_key_ring(
     if ring is not None:
         return ring
     path = data_dir / KEY_FILE
-    text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n"
+    text = generate_key() + "\n"
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         is_new = _create_whole(path, text)
     except OSError as exc:
-        raise ConfigurationError(f"the key file {path} cannot be made: {exc}") from exc
+        raise ConfigurationError(
+            f"the key file {path} cannot be made: {exc.strerror}; let the user of this process write in its folder, "
+            "or set VESTNIK_SECRET_KEY to what 'vestnik secrets generate' prints"
+        ) from exc
     if is_new:
         announce(
             f"made the key file {path}, which encrypts Telegram sessions; keep a copy away from the database"
@@ -185,20 +261,70 @@ def open_key_ring(
     return ring
 
 
+def add_first_key(data_dir: Path) -> None:
+    """Put a new key before those of the key file, which all stay. Raises ConfigurationError."""
+    path = data_dir / KEY_FILE
+    keys = _read_key_file(path) or []
+    _replace_key_file(path, [secrets.token_bytes(KEY_BYTES), *keys])
+
+
+def drop_keys(data_dir: Path, key_ids: Collection[str]) -> None:
+    """Take keys out of the key file; the first one always stays. Raises ConfigurationError."""
+    path = data_dir / KEY_FILE
+    keys = _read_key_file(path) or []
+    _replace_key_file(path, [*keys[:1], *(key for key in keys[1:] if _key_id(key).hex() not in key_ids)])
+
+
+def mark_key_file(data_dir: Path) -> None:
+    """Have its time say that something was encrypted with its first key just now."""
+    with contextlib.suppress(OSError):  # who may not do this may not drop keys either
+        os.utime(data_dir / KEY_FILE)
+
+
+def _replace_key_file(path: Path, keys: Sequence[bytes]) -> None:
+    text = _KEY_FILE_HEAD + "".join(f"{_format_key(key)}\n" for key in keys)
+    try:
+        # The file may be a link to where a system keeps its secrets.
+        _replace_whole(path.resolve(), text)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the key file {path} cannot be written: {exc.strerror}; it is as it was. Do this as a user who may write "
+            "in its folder"
+        ) from exc
+
+
+OpenKeys = Callable[[AsyncSession], Awaitable[KeyRing]]
+"""The keys to store a secret with in a transaction; see `vestnik.db.secret_rows.hold_keys`."""
+
+
 class StoredKeys:
-    """Decrypts with the keys as they are at that moment: a key file may be made while a process runs."""
+    """Decrypts with the keys as they are at that moment: a file of them may be made or changed meanwhile."""
 
     def __init__(self, secret_key: SecretStr | None, data_dir: Path) -> None:
         self._secret_key = secret_key
-        self._data_dir = data_dir
+        self.data_dir = data_dir
+
+    @property
+    def is_in_environment(self) -> bool:
+        """Whether the keys are those of VESTNIK_SECRET_KEY, which no process can change."""
+        return self._secret_key is not None
+
+    @property
+    def source(self) -> str:
+        """Where the keys come from, or would come from."""
+        return "VESTNIK_SECRET_KEY" if self.is_in_environment else str(self.data_dir / KEY_FILE)
+
+    def read_ring(self) -> KeyRing | None:
+        """The keys, or None while there is none. Raises ConfigurationError."""
+        return read_key_ring(self._secret_key, self.data_dir)
 
     def decrypt(self, ciphertext: bytes, identity: str) -> str:
         """As `KeyRing.decrypt`. Raises SecretError, and ConfigurationError for keys that cannot be used."""
         return self.open_ring(identity).decrypt(ciphertext, identity)
 
     def open_ring(self, identity: str) -> KeyRing:
-        """The keys, to read or to keep the secret of that name. Raises SecretError, ConfigurationError."""
-        ring = read_key_ring(self._secret_key, self._data_dir)
+        """The keys to read the secret of that name with. Raises SecretError, ConfigurationError."""
+        ring = self.read_ring()
         if ring is None:
             raise SecretError(
                 f"the secret {identity} cannot be read: there is no key; set VESTNIK_SECRET_KEY to the one that "
@@ -209,16 +335,48 @@ class StoredKeys:
 
 def _create_whole(path: Path, text: str) -> bool:
     """Create a file (mode 0600) with its content in one step; False when it exists already."""
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    fresh = _write_beside(path, text)
+    try:
+        return _publish(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _replace_whole(path: Path, text: str) -> None:
+    """Give a file another content in one step that outlasts a power cut; its owner and its mode stay."""
+    for left in path.parent.glob(f"{path.name}{_UNFINISHED}*"):  # of a process that was killed: it holds keys
+        left.unlink(missing_ok=True)
+    fresh = _write_beside(path, text)
+    try:
+        if os.name != "nt":
+            was, now = path.stat(), fresh.stat()
+            if (was.st_uid, was.st_gid) != (now.st_uid, now.st_gid):
+                os.chown(fresh, was.st_uid, was.st_gid)
+            os.chmod(fresh, stat.S_IMODE(was.st_mode))
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    if os.name != "nt":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # not every file system can, and the file is in its place
+                os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _write_beside(path: Path, text: str) -> Path:
+    """A new file (mode 0600) in the same folder, whose content is on the disk; the caller removes it."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}{_UNFINISHED}", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        return _publish(Path(name), path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+    except BaseException:
+        os.unlink(name)
+        raise
+    return Path(name)
 
 
 def _publish(fresh: Path, path: Path) -> bool:
@@ -233,9 +391,3 @@ def _publish(fresh: Path, path: Path) -> bool:
             return False
         os.rename(fresh, path)
     return True
-
-
-def _keep_private(path: Path) -> None:
-    if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        with contextlib.suppress(OSError):
-            path.chmod(0o600)

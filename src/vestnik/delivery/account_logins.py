@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import structlog
 from vestnik.db.account_logins import QR_URL, LoginLedger, OpenLogin, TypedCommand
 from vestnik.db.account_sessions import ReadSessionKey
 from vestnik.db.commands import PAYLOAD
+from vestnik.db.secret_rows import hold_keys
 from vestnik.db.secrets import StoredKeys, identify_secret
 from vestnik.delivery.clock import read_clock
 from vestnik.delivery.lease import LeaseKeeper
@@ -289,7 +291,7 @@ class LoginConversation:
     async def _show_qr(self, *, is_first: bool = False) -> None:
         assert self._login is not None
         self._qr = await self._require_transport().show_qr()
-        ring = self._keys.open_ring("qr codes")
+        ring = self._keys.open_ring("qr codes")  # not held: nobody needs a code for longer than half a minute
         sealed = ring.encrypt(self._qr.url, identify_secret("account_logins", self._login.login_id, QR_URL))
         left = max(self._qr.expires_at - datetime.now(UTC), timedelta())
         await self._show(
@@ -310,7 +312,7 @@ class LoginConversation:
         assert self._login is not None
         transport = self._require_transport()
         text = transport.export_session()
-        login_id, keys = self._login.login_id, self._keys.open_ring("sessions")
+        login_id = self._login.login_id
         try:
             refusal = await self._insist(
                 lambda: self._ledger.succeed(
@@ -318,7 +320,7 @@ class LoginConversation:
                     login_id,
                     identity=identity,
                     session_text=text,
-                    keys=keys,
+                    open_keys=partial(hold_keys, keys=self._keys),
                     read_key=self._read_key,
                 )
             )

@@ -4,7 +4,6 @@ The conversation itself is a worker's (`delivery.account_logins`); a phone numbe
 handed to it as a command, encrypted, and is kept nowhere else.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -18,7 +17,7 @@ from vestnik.db.accounts import is_worker_alive
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Account, AccountLogin
 from vestnik.db.notifications import notify_account
-from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.db.secrets import KeyRing, OpenKeys, identify_secret
 from vestnik.domain.account_logins import (
     INPUT_WITHIN,
     MOST_STARTS,
@@ -52,8 +51,6 @@ from vestnik.services.accounts import find_account, lock_account
 
 LOGGED_OUT: Final = "Somebody logged it out; log it in again, and its campaigns go on."
 WAITING: Final = (LoginStep.CODE, LoginStep.PASSWORD)
-
-OpenKeys = Callable[[], KeyRing]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,12 +113,12 @@ async def start_login(
     begun = await rows.replace_login(session, AccountId(account.id), new.method)
     begun.recent_starts = [*starts[-MOST_STARTS + 1 :], now]
     await session.flush()
-    ring = open_keys() if payload is not None else None
+    ring = await open_keys(session) if payload is not None else None
     await rows.insert_login_command(session, AccountId(account.id), CommandKind.LOGIN, payload, ring)
     after = {"method": new.method}
     await record_audit(session, actor, "account.login_started", "account", account.id, after=after)
     await notify_account(session, AccountId(account.id))
-    return _view(account, begun, None)
+    return _view(account, begun)
 
 
 def _read_payload(new: NewLogin) -> str | None:
@@ -193,7 +190,7 @@ async def cancel_login(session: AsyncSession, actor: Actor, reference: str) -> L
     await record_audit(session, actor, "account.login_cancelled", "account", account.id, after=after)
     await notify_account(session, AccountId(account.id))
     await session.refresh(login)
-    return _view(account, login, None)
+    return _view(account, login)
 
 
 async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginView:
@@ -221,7 +218,7 @@ async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginV
         session, actor, "account.log_out_started", "account", account.id, before=before, after=after
     )
     await notify_account(session, AccountId(account.id))
-    return _view(account, begun, None)
+    return _view(account, begun)
 
 
 async def get_login(
@@ -234,7 +231,7 @@ async def get_login(
     account = await find_account(session, reference)
     await rows.end_stale_logins(session, AccountId(account.id))
     login = await rows.get_login(session, AccountId(account.id))
-    return None if login is None else _view(account, login, open_keys)
+    return None if login is None else _view(account, login, await _read_qr(session, login, open_keys))
 
 
 async def require_login(
@@ -327,7 +324,8 @@ async def _hand_over(
 ) -> LoginView:
     account, login = await _lock_login(session, reference, step)
     _require_patience_until(login.retry_at, await _read_clock(session), "try again")
-    return await _put_command(session, account, login, kind, secret=secret, ring=open_keys())
+    ring = await open_keys(session)
+    return await _put_command(session, account, login, kind, secret=secret, ring=ring)
 
 
 async def _put_command(
@@ -346,7 +344,7 @@ async def _put_command(
     await rows.insert_login_command(session, AccountId(account.id), kind, secret, ring)
     await notify_account(session, AccountId(account.id))
     await session.refresh(login)
-    return _view(account, login, None)
+    return _view(account, login)
 
 
 async def _read_clock(session: AsyncSession) -> datetime:
@@ -355,7 +353,7 @@ async def _read_clock(session: AsyncSession) -> datetime:
     return now
 
 
-def _view(account: Account, login: AccountLogin, open_keys: OpenKeys | None) -> LoginView:
+def _view(account: Account, login: AccountLogin, qr_url: str | None = None) -> LoginView:
     return LoginView(
         account_id=account.id,
         account_name=account.name,
@@ -366,7 +364,7 @@ def _view(account: Account, login: AccountLogin, open_keys: OpenKeys | None) -> 
         next_kind=login.next_kind,
         resend_at=login.resend_at,
         hint=login.hint,
-        qr_url=_read_qr(login, open_keys),
+        qr_url=qr_url,
         qr_expires_at=login.qr_expires_at,
         attempts_left=max(MOST_WRONG - login.attempts, 0),
         error_code=login.error_code,
@@ -379,11 +377,12 @@ def _view(account: Account, login: AccountLogin, open_keys: OpenKeys | None) -> 
     )
 
 
-def _read_qr(login: AccountLogin, open_keys: OpenKeys | None) -> str | None:
+async def _read_qr(session: AsyncSession, login: AccountLogin, open_keys: OpenKeys | None) -> str | None:
     if open_keys is None or login.qr_ciphertext is None:
         return None
+    ring = await open_keys(session)
     try:
-        return open_keys().decrypt(
+        return ring.decrypt(
             login.qr_ciphertext, identify_secret("account_logins", login.login_id, rows.QR_URL)
         )
     except SecretError:

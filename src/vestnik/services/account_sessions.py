@@ -1,6 +1,5 @@
 """Accounts that come with a session: add one, give it another session."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -14,7 +13,7 @@ from vestnik.db.account_sessions import ReadSessionKey, store_session
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Account
 from vestnik.db.notifications import notify_account
-from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.db.secrets import KeyRing, OpenKeys, identify_secret
 from vestnik.domain.actors import Actor
 from vestnik.domain.campaigns import check_rate
 from vestnik.domain.errors import ConflictError, InvalidInputError
@@ -35,7 +34,7 @@ class AccountSetup:
     `api_id` and `api_hash` are its application at Telegram, `rate` is the pace of a new account.
     """
 
-    open_keys: Callable[[], KeyRing] = field(repr=False)
+    open_keys: OpenKeys = field(repr=False)
     read_key: ReadSessionKey = field(repr=False)
     api_id: int | None = None
     api_hash: str | None = field(default=None, repr=False)
@@ -69,7 +68,7 @@ async def add_account(
         raise ConflictError(f"there is an account '{name}' already; take another name", field="name")
     account = await rows.get_account(session, account_id, for_update=True)
     assert account is not None
-    ring = setup.open_keys()
+    ring = await setup.open_keys(session)
     _store_application(account, api_id, api_hash, ring)
     account.state = AccountState.NEEDS_LOGIN
     if text is not None:
@@ -112,7 +111,7 @@ async def replace_session(
     account = await lock_account(session, reference, expected_revision)
     require_real(account)
     await require_no_login(session, account)
-    ring = setup.open_keys()
+    ring = await setup.open_keys(session)
     if new.api_id is not None or new.api_hash is not None or account.api_id is None:
         api_id, api_hash = choose_application(new.api_id, new.api_hash, setup)
         _store_application(account, api_id, api_hash, ring)

@@ -1,7 +1,7 @@
 """Accounts: the one that the environment describes, and which one a campaign speaks as."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from vestnik.db.account_sessions import ReadSessionKey, store_session
 from vestnik.db.audit import record_audit
 from vestnik.db.models import Account
 from vestnik.db.notifications import notify_account
-from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.db.secrets import OpenKeys, identify_secret
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleRevisionError
 from vestnik.domain.ids import AccountId
@@ -113,7 +113,7 @@ async def ensure_default_account(
     given: EnvironmentAccount,
     *,
     rate: Decimal,
-    open_keys: Callable[[], KeyRing],
+    open_keys: OpenKeys,
 ) -> None:
     """Make or update the account "default" from the environment.
 
@@ -136,7 +136,7 @@ async def ensure_default_account(
         )
     is_new = account.environment_digest is None
     is_session_new = (account.environment_digest or b"")[:32] != given.session_digest
-    ring = open_keys()
+    ring = await open_keys(session)
     account.api_id = given.api_id
     account.api_hash_ciphertext = ring.encrypt(
         given.api_hash, identify_secret("accounts", account.id, "api_hash")

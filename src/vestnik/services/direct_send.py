@@ -20,7 +20,7 @@ from vestnik.db.engine import open_session
 from vestnik.db.media import note_use
 from vestnik.db.models import Account, AccountCommand, Channel
 from vestnik.db.notifications import notify_account
-from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.db.secrets import KeyRing, OpenKeys, identify_secret
 from vestnik.domain.actors import Actor
 from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.campaigns import parse_mode
@@ -109,7 +109,7 @@ class SendResult:
 
 
 async def request_send(
-    session: AsyncSession, actor: Actor, new: NewSend, *, open_keys: Callable[[], KeyRing]
+    session: AsyncSession, actor: Actor, new: NewSend, *, open_keys: OpenKeys
 ) -> RequestedSend:
     """Ask for a post in each channel; the process that speaks for the account is woken by the commit.
 
@@ -142,7 +142,7 @@ async def request_send(
             return _repeat(account, earlier, digest)
     await require_ready(session, account)
     channels = await _find_channels(session, account, references)
-    ring = open_keys()
+    ring = await open_keys(session)
     contents = render_for(body.content, channels, datetime.now(new.zone))
     commands = [
         _make_command(account_id, channel, content, key, ring)

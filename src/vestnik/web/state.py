@@ -1,6 +1,5 @@
 """What the application was given at its start, found again from a request."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Protocol
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from vestnik.db.secrets import KeyRing
+from vestnik.db.secrets import OpenKeys
 from vestnik.domain.installation import Installation
 from vestnik.domain.media_store import MediaStore
 from vestnik.services.account_sessions import AccountSetup
@@ -43,7 +42,7 @@ class WebState:
     throttle: Throttle
     hub: ProgressHub
     """Live progress."""
-    open_keys: Callable[[], KeyRing]
+    open_keys: OpenKeys
     """The keys that stored secrets are encrypted with."""
     account_setup: AccountSetup
     """What Telegram accounts are made with."""

@@ -13,12 +13,13 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.keys import keep_keys
 from tests.support.stage import Stage
 from vestnik.api.app import ApiOptions, create_app
 from vestnik.api.health import Readiness
 from vestnik.bootstrap import read_session_key
 from vestnik.db.media_files import LocalMediaStore
-from vestnik.db.secrets import KeyRing, open_key_ring
+from vestnik.db.secrets import OpenKeys
 from vestnik.domain.users import Role
 from vestnik.services.account_sessions import AccountSetup
 from vestnik.services.campaigns import read_progress
@@ -42,11 +43,7 @@ def stage(engine: AsyncEngine) -> Stage:
 @pytest.fixture
 def app(engine: AsyncEngine, tmp_path: Path) -> FastAPI:
     """The application as a process serves it; CORS allows ALLOWED_ORIGIN."""
-
-    def open_keys() -> KeyRing:
-        return open_key_ring(None, tmp_path, announce=lambda _text: None)
-
-    state = make_state(engine, open_keys, tmp_path)
+    state = make_state(engine, keep_keys(tmp_path), tmp_path)
     return create_app(Readiness(lambda: None), state, ApiOptions(cors_origins=[ALLOWED_ORIGIN]))
 
 
@@ -55,7 +52,7 @@ PATIENT = Limits(short=60.0, ask_after=30.0, ask=20.0)
 
 
 def make_state(
-    engine: AsyncEngine, open_keys: Callable[[], KeyRing], data_dir: Path, limits: Limits = PATIENT
+    engine: AsyncEngine, open_keys: OpenKeys, data_dir: Path, limits: Limits = PATIENT
 ) -> WebState:
     """The parts that routes need, the real ones."""
     database = Database(engine, limits)

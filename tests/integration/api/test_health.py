@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, create_engine, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from tests.integration.api.conftest import make_state
 from vestnik.api.app import create_app
@@ -78,7 +79,7 @@ def do_nothing() -> None:
     pass
 
 
-def do_not_open() -> KeyRing:
+async def do_not_open(_session: AsyncSession) -> KeyRing:
     raise AssertionError("health needs no key")
 
 

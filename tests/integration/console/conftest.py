@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.api.conftest import HOST, make_state
 from tests.integration.api.signing_in import PASSWORD, Person, add_person
 from tests.integration.console.campaigns import World
+from tests.support.keys import keep_keys
 from tests.support.pages import Page
 from tests.support.stage import Stage
 from vestnik.console.app import create_console
 from vestnik.console.languages import LANGUAGE_COOKIE
 from vestnik.console.visitors import CSRF_FIELD
-from vestnik.db.secrets import KeyRing, open_key_ring
 from vestnik.domain.ids import AccountId
 from vestnik.domain.users import Role
 from vestnik.web.authentication import make_csrf_token
@@ -108,10 +108,7 @@ def stage(engine: AsyncEngine) -> Stage:
 
 @pytest.fixture
 def web_state(engine: AsyncEngine, tmp_path: Path) -> WebState:
-    def open_keys() -> KeyRing:
-        return open_key_ring(None, tmp_path, announce=lambda _text: None)
-
-    return make_state(engine, open_keys, tmp_path)
+    return make_state(engine, keep_keys(tmp_path), tmp_path)
 
 
 @pytest.fixture

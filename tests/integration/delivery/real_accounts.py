@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.delivery.rig import Rig, RunningWorker
+from tests.support.keys import keep_keys
 from vestnik.bootstrap import read_session_key
 from vestnik.db.engine import open_session
-from vestnik.db.secrets import KeyRing, open_key_ring
 from vestnik.domain.actors import Actor
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.services.account_sessions import (
@@ -30,12 +30,10 @@ class RealAccounts:
     def __init__(self, rig: Rig, data_dir: Path) -> None:
         self.rig = rig
         self.data_dir = data_dir
+        self.open_keys = keep_keys(data_dir)
         self.setup = AccountSetup(
             open_keys=self.open_keys, read_key=read_session_key, api_id=7, api_hash="abc", rate=Decimal(50)
         )
-
-    def open_keys(self) -> KeyRing:
-        return open_key_ring(None, self.data_dir, announce=lambda _text: None)
 
     def log_in(self, user: str) -> str:
         """A new session of a user, as another device would have one; its string."""

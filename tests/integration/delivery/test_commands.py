@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.integration.delivery.rig import Rig, RunningWorker
 from tests.support.sends import SECRET_KEY, Sender
+from vestnik.db.secrets import generate_key
 from vestnik.domain.commands import CommandStatus
 from vestnik.domain.errors import AccountHeldError, ConflictError, NoWorkerError
 from vestnik.domain.ids import AccountId, ChannelId
@@ -361,7 +362,7 @@ class TestAnswers:
     async def test_a_worker_without_the_key_says_so(
         self, rig: Rig, sender: Sender, account_id: AccountId
     ) -> None:
-        await rig.start_worker(secret_key="cd" * 32)
+        await rig.start_worker(secret_key=generate_key())
         await until_serving(rig, account_id)
         result = await sender.send(FIRST)
         assert (result.status, result.error_code) == (CommandStatus.FAILED, "SECRET_UNREADABLE")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.support.keys import lend
 from tests.support.stage import Stage
 from vestnik.db import account_logins as rows
 from vestnik.db.account_logins import LoginLedger
@@ -167,7 +168,7 @@ async def test_a_session_is_stored_for_the_login_that_is_ours_and_no_other(
 
     async def succeed() -> None:
         refusal = await ledger.succeed(
-            old, login_id, identity=ALICE, session_text="1x", keys=RING, read_key=str.encode
+            old, login_id, identity=ALICE, session_text="1x", open_keys=lend(RING), read_key=str.encode
         )
         assert refusal is None
 
@@ -185,7 +186,7 @@ async def test_a_success_stores_session_and_user_together(
     lease = await stage.acquire(account_id)
     await ledger.claim(lease, None)
     refusal = await ledger.succeed(
-        lease, login_id, identity=ALICE, session_text="1x", keys=RING, read_key=str.encode
+        lease, login_id, identity=ALICE, session_text="1x", open_keys=lend(RING), read_key=str.encode
     )
     assert refusal is None
     row = await stage.one("SELECT * FROM accounts WHERE id = :id", id=account_id)

@@ -14,23 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.api.conftest import HOST, add_token, add_user, make_state
 from tests.integration.api.signing_in import add_person
 from tests.integration.console.conftest import Browser
+from tests.support.keys import keep_keys
 from tests.support.stage import Stage
 from vestnik.api.app import ApiOptions, create_app
 from vestnik.api.health import Readiness
 from vestnik.cli.app import run_command_line
 from vestnik.console.app import create_console
-from vestnik.db.secrets import KeyRing, open_key_ring
 from vestnik.domain.users import Role
 from vestnik.web.state import WebState
 
 
 def make_web(engine: AsyncEngine, data_dir: Path) -> WebState:
     """What both processes of the web have, with the keys of the desk."""
-
-    def open_keys() -> KeyRing:
-        return open_key_ring(None, data_dir, announce=lambda _text: None)
-
-    return make_state(engine, open_keys, data_dir)
+    return make_state(engine, keep_keys(data_dir), data_dir)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from tests.integration.logins.desk import Desk, open_desk
 from tests.integration.logins.surfaces import Terminal, make_web, open_api, open_console
 from tests.support.stage import Stage
 from vestnik.cli.logs import configure_logging
+from vestnik.db.secrets import open_key_ring
 from vestnik.domain.account_logins import LoginStep
 from vestnik.domain.ids import AccountId
 
@@ -171,7 +172,7 @@ async def test_no_secret_of_a_login_is_stored_logged_printed_or_answered(
             await api.get(f"/api/accounts/{bot_id}/login")
             assert await terminal.run("account", "login", "bot", "--bot", lines=(TOKEN,)) == 0
 
-            ring = desk.real.open_keys()
+            ring = open_key_ring(None, desk.real.data_dir, announce=lambda _text: None)
             session = ring.decrypt(stored.session_ciphertext, f"accounts:{account_id}:session")
             ears.secrets.add(session)
             ears.secrets.add(session[20:120])

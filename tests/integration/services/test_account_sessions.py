@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.keys import lend
 from tests.support.session_strings import make_key, make_session
 from vestnik.bootstrap import read_session_key
 from vestnik.db.engine import open_session
@@ -43,7 +44,7 @@ HASH = "0123456789abcdef"
 def make_setup(*keys: bytes, api_id: int | None = 7, api_hash: str | None = HASH) -> AccountSetup:
     ring = KeyRing(keys or [OLD_KEY])
     return AccountSetup(
-        open_keys=lambda: ring, read_key=read_session_key, api_id=api_id, api_hash=api_hash, rate=Decimal(20)
+        open_keys=lend(ring), read_key=read_session_key, api_id=api_id, api_hash=api_hash, rate=Decimal(20)
     )
 
 

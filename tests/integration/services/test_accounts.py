@@ -1,13 +1,13 @@
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from tests.support.keys import lend
 from vestnik.db.engine import make_engine, open_session
 from vestnik.db.models import Account, AccountLease, AuditLog
-from vestnik.db.secrets import KeyRing, identify_secret
+from vestnik.db.secrets import KeyRing, OpenKeys, identify_secret
 from vestnik.domain.actors import Actor
 from vestnik.domain.errors import ConflictError, InvalidInputError
 from vestnik.services.accounts import (
@@ -19,6 +19,7 @@ from vestnik.services.accounts import (
 )
 
 RING = KeyRing([bytes(32)])
+KEYS = lend(RING)
 
 
 def read_key(text: str) -> bytes:
@@ -31,13 +32,11 @@ def give(
     return EnvironmentAccount(session=session_string, api_id=api_id, api_hash=api_hash, read_key=read_key)
 
 
-def refuse_keys() -> KeyRing:
+async def refuse_keys(_session: AsyncSession) -> KeyRing:
     raise AssertionError("the keys were opened")
 
 
-async def ensure(
-    engine: AsyncEngine, given: EnvironmentAccount, *, keys: Callable[[], KeyRing] = lambda: RING
-) -> Account:
+async def ensure(engine: AsyncEngine, given: EnvironmentAccount, *, keys: OpenKeys = KEYS) -> Account:
     async with open_session(engine) as session:
         actor = Actor.system("settings")
         await ensure_default_account(session, actor, given, rate=Decimal(5), open_keys=keys)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.dialogs import read_dialogs
 from tests.support.stage import Stage
-from vestnik.db.secrets import identify_secret, open_key_ring
+from vestnik.db.secrets import generate_key, identify_secret, open_key_ring
 from vestnik.domain.ids import AccountId
 from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import Content, ErrorClass, Transport, TransportError
@@ -222,7 +222,7 @@ async def test_a_missing_key_does_not_cost_the_account_its_login(
 ) -> None:
     session = make_session_string(server.endpoint, derive_auth_key(server.endpoint.token, "somebody"))
     account_id = await store_session(stage, settings, session)
-    other_key = settings.model_copy(update={"secret_key": SecretStr("ab" * 32)})
+    other_key = settings.model_copy(update={"secret_key": SecretStr(generate_key())})
     async with factory(other_key, database_url, None) as transports:
         error = await fail_to_make(transports, account_id)
     assert (error.name, error.error_class) == ("SECRET_UNREADABLE", ErrorClass.TRANSIENT)
