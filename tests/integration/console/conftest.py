@@ -1,7 +1,7 @@
 """The whole console in this process on a database of its own, used as a browser does."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.api.conftest import HOST, make_state
 from tests.integration.api.signing_in import PASSWORD, Person, add_person
 from tests.integration.console.campaigns import World
+from tests.support.apps import borrow_console
 from tests.support.pages import Page
 from tests.support.stage import Stage
-from vestnik.console.app import create_console
 from vestnik.console.languages import LANGUAGE_COOKIE
 from vestnik.console.visitors import CSRF_FIELD
 from vestnik.db.secrets import KeyRing, open_key_ring
@@ -115,9 +115,10 @@ def web_state(engine: AsyncEngine, tmp_path: Path) -> WebState:
 
 
 @pytest.fixture
-def console(web_state: WebState) -> FastAPI:
+def console(web_state: WebState) -> Iterator[FastAPI]:
     """The console as a process serves it."""
-    return create_console(web_state)
+    with borrow_console(web_state) as console:
+        yield console
 
 
 @pytest.fixture
