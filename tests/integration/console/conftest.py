@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.api.conftest import HOST, make_state
 from tests.integration.api.signing_in import PASSWORD, Person, add_person
 from tests.integration.console.campaigns import World
+from tests.integration.console.passwords import remember_hashes
 from tests.support.apps import borrow_console
 from tests.support.pages import Page
 from tests.support.stage import Stage
@@ -99,6 +100,11 @@ class Browser:
 
 
 BrowserAs = Callable[..., Awaitable[Browser]]
+
+
+@pytest.fixture(autouse=True)
+def _spare_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    remember_hashes(monkeypatch)
 
 
 @pytest.fixture
