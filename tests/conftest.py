@@ -99,13 +99,18 @@ class DatabaseServer:
         self.server = server
         self.folder = folder.resolve()
         self._numbers = count(1)
+        self._connection = self._connect()
+        self._lighten_sign_in()
 
     def create(self, *, template: str = "template0") -> URL:
         """A new database; the address of it."""
         name = f"vestnik_{next(self._numbers)}_test"
         self.execute(
             name,
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)),
+            # Copying files takes a third of what copying page by page through the log takes, which is the default.
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(template)
+            ),
         )
         return self.address_of(name)
 
@@ -117,11 +122,30 @@ class DatabaseServer:
     def execute(self, database: str, statement: sql.Composed) -> None:
         """Run a statement about a database, outside of any transaction, once it is certain whose it is."""
         assert database.endswith("_test"), database
-        with psycopg.connect(self.server.dsn, autocommit=True) as connection:
-            row = connection.execute("SHOW data_directory").fetchone()
-            assert row is not None
-            assert Path(row[0]).resolve().is_relative_to(self.folder), row[0]
-            connection.execute(statement)
+        if self._connection.closed:
+            self._connection = self._connect()
+        self._prove_whose_it_is()
+        self._connection.execute(statement)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.server.dsn, autocommit=True)
+
+    def _prove_whose_it_is(self) -> None:
+        row = self._connection.execute("SHOW data_directory").fetchone()
+        assert row is not None
+        assert Path(row[0]).resolve().is_relative_to(self.folder), row[0]
+
+    def _lighten_sign_in(self) -> None:
+        """Let the same password be hashed once instead of 4096 times at each of some ten thousand connections."""
+        self._prove_whose_it_is()
+        address = self.server.address
+        self._connection.execute("SET scram_iterations = 1")
+        self._connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(address.user), address.password)
+        )
 
     def address_of(self, database: str) -> URL:
         assert database.endswith("_test"), database
@@ -151,6 +175,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
                 EmbeddedPostgres(folder, major=major, fsync=False, stop_on_exit=True)
             )
             databases = DatabaseServer(server, folder)
+            running.callback(databases.close)
             databases.execute(TEMPLATE, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
             upgrade_schema(databases.address_of(TEMPLATE))
             return databases

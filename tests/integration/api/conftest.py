@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.apps import borrow_api
 from tests.support.keys import keep_keys
 from tests.support.stage import Stage
-from vestnik.api.app import ApiOptions, create_app
-from vestnik.api.health import Readiness
 from vestnik.bootstrap import read_session_key
 from vestnik.db.media_files import LocalMediaStore
 from vestnik.db.secrets import OpenKeys
@@ -41,10 +40,11 @@ def stage(engine: AsyncEngine) -> Stage:
 
 
 @pytest.fixture
-def app(engine: AsyncEngine, tmp_path: Path) -> FastAPI:
+def app(engine: AsyncEngine, tmp_path: Path) -> Iterator[FastAPI]:
     """The application as a process serves it; CORS allows ALLOWED_ORIGIN."""
     state = make_state(engine, keep_keys(tmp_path), tmp_path)
-    return create_app(Readiness(lambda: None), state, ApiOptions(cors_origins=[ALLOWED_ORIGIN]))
+    with borrow_api(state, cors_origins=[ALLOWED_ORIGIN]) as app:
+        yield app
 
 
 PATIENT = Limits(short=60.0, ask_after=30.0, ask=20.0)

@@ -1,7 +1,7 @@
 """The whole console in this process on a database of its own, used as a browser does."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.api.conftest import HOST, make_state
 from tests.integration.api.signing_in import PASSWORD, Person, add_person
 from tests.integration.console.campaigns import World
+from tests.integration.console.passwords import remember_hashes
+from tests.support.apps import borrow_console
 from tests.support.keys import keep_keys
 from tests.support.pages import Page
 from tests.support.stage import Stage
-from vestnik.console.app import create_console
 from vestnik.console.languages import LANGUAGE_COOKIE
 from vestnik.console.visitors import CSRF_FIELD
 from vestnik.domain.ids import AccountId
@@ -101,6 +102,11 @@ class Browser:
 BrowserAs = Callable[..., Awaitable[Browser]]
 
 
+@pytest.fixture(autouse=True)
+def _spare_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    remember_hashes(monkeypatch)
+
+
 @pytest.fixture
 def stage(engine: AsyncEngine) -> Stage:
     return Stage(engine)
@@ -112,9 +118,10 @@ def web_state(engine: AsyncEngine, tmp_path: Path) -> WebState:
 
 
 @pytest.fixture
-def console(web_state: WebState) -> FastAPI:
+def console(web_state: WebState) -> Iterator[FastAPI]:
     """The console as a process serves it."""
-    return create_console(web_state)
+    with borrow_console(web_state) as console:
+        yield console
 
 
 @pytest.fixture

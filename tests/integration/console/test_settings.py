@@ -1,13 +1,14 @@
 """The settings page: where each value comes from, and never a secret."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
 
 from tests.integration.console.conftest import BrowserAs
+from tests.support.apps import borrow_console
 from tests.support.stage import Stage
-from vestnik.console.app import create_console
 from vestnik.domain.installation import Installation
 from vestnik.domain.users import Role
 from vestnik.settings import describe_settings, load_settings
@@ -17,7 +18,7 @@ SECRET = "do-not-show-me"
 
 
 @pytest.fixture
-def console(web_state: WebState, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+def console(web_state: WebState, monkeypatch: pytest.MonkeyPatch) -> Iterator[FastAPI]:
     monkeypatch.setenv("DATABASE_URL", f"postgresql://vestnik:{SECRET}@db.example/news")
     monkeypatch.setenv("TELEGRAM_SESSION", SECRET)
     monkeypatch.setenv("TELEGRAM_API_ID", "987654321")
@@ -25,7 +26,8 @@ def console(web_state: WebState, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     monkeypatch.setenv("VESTNIK_CORS_ORIGINS", "https://news.example")
     monkeypatch.setenv("RATE_LIMIT_MESSAGES_PER_SECOND", "5")
     settings = describe_settings(load_settings(), in_use={"port": "4001"})
-    return create_console(replace(web_state, installation=Installation(settings=settings)))
+    with borrow_console(replace(web_state, installation=Installation(settings=settings))) as console:
+        yield console
 
 
 async def test_each_setting_has_its_value_its_source_and_its_range(browser_as: BrowserAs) -> None:

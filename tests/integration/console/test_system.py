@@ -10,7 +10,6 @@ from tests.integration.console.conftest import BrowserAs
 from tests.support.pages import Node, Page
 from tests.support.stage import Stage
 from vestnik import __version__
-from vestnik.console.app import create_console
 from vestnik.db.schema import head_revision
 from vestnik.domain.installation import Installation
 from vestnik.domain.users import Role
@@ -88,8 +87,7 @@ async def test_another_version_of_the_tables_is_a_problem(browser_as: BrowserAs,
 async def test_a_superuser_is_a_hint_only_where_the_database_is_not_ours_alone(
     console: FastAPI, web_state: WebState, browser_as: BrowserAs, embedded: bool
 ) -> None:
-    other = create_console(replace(web_state, installation=Installation(is_database_embedded=embedded)))
-    console.state.web = other.state.web
+    console.state.web = replace(web_state, installation=Installation(is_database_embedded=embedded))
     page = await (await browser_as(Role.ADMIN)).get("/system")
     assert ("as its superuser" in page.text) is not embedded
     assert ("started by Vestnik itself" in page.text) is embedded

@@ -14,12 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.api.conftest import HOST, add_token, add_user, make_state
 from tests.integration.api.signing_in import add_person
 from tests.integration.console.conftest import Browser
+from tests.support.apps import borrow_api, borrow_console
 from tests.support.keys import keep_keys
 from tests.support.stage import Stage
-from vestnik.api.app import ApiOptions, create_app
-from vestnik.api.health import Readiness
 from vestnik.cli.app import run_command_line
-from vestnik.console.app import create_console
 from vestnik.domain.users import Role
 from vestnik.web.state import WebState
 
@@ -34,29 +32,28 @@ async def open_api(
     state: WebState, stage: Stage, email: str = "admin@news.example"
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an administrator."""
-    app = create_app(Readiness(lambda: None), state, ApiOptions())
     user_id = await add_user(stage, "admin@news.example", Role.ADMIN)
     token = await add_token(stage, user_id)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
-        base_url=HOST,
-        headers={"Authorization": f"Bearer {token}"},
-    ) as client:
-        yield client
+    with borrow_api(state) as app:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
+            base_url=HOST,
+            headers={"Authorization": f"Bearer {token}"},
+        ) as client:
+            yield client
 
 
 @asynccontextmanager
 async def open_console(state: WebState, stage: Stage, language: str = "en") -> AsyncIterator[Browser]:
     """A browser in which an administrator is signed in."""
-    transport = httpx.ASGITransport(
-        app=create_console(state), client=("127.0.0.1", 50_000), raise_app_exceptions=False
-    )
-    async with httpx.AsyncClient(transport=transport, base_url=HOST) as client:
-        browser = Browser(client)
-        browser.speak(language)
-        answer = await browser.sign_in(await add_person(stage, f"{language}@news.example", Role.ADMIN))
-        assert answer.status == 303, answer.text
-        yield browser
+    with borrow_console(state) as console:
+        transport = httpx.ASGITransport(app=console, client=("127.0.0.1", 50_000), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=HOST) as client:
+            browser = Browser(client)
+            browser.speak(language)
+            answer = await browser.sign_in(await add_person(stage, f"{language}@news.example", Role.ADMIN))
+            assert answer.status == 303, answer.text
+            yield browser
 
 
 class Terminal:
