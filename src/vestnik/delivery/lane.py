@@ -391,7 +391,7 @@ class Lane:
         self._dispatcher.kick()
 
     def _note_peers_changed(self) -> None:
-        self._book.start_over(read_clock())
+        self._book.note_peers_changed(read_clock())
         self.wake()
 
     def _list_files(self) -> list[MediaFile]:
