@@ -168,7 +168,7 @@ class Dispatcher:
     def _take_next(self, transport: Transport, now: float) -> Coroutine[None, None, None]:
         """The next post, whose slot it takes."""
         if self._desk.waiting:
-            self.schedule.launched_command(now)
+            self.schedule.launched_command(now, self._desk.next_messages)
             return self._desk.post_next(transport)
         ready = self._backlog.popleft()
         self.schedule.launched(ready.campaign_id, now)
@@ -245,7 +245,7 @@ class Dispatcher:
             window=self._window,
             pending=[ready.campaign_id for ready in self._backlog],
             active=[key for key, campaign in self._book.items() if campaign.is_claimable(now)],
-            commands=self._desk.waiting,
+            commands=self._desk.messages,
         )
         if plan.order:
             self.claims += 1

@@ -335,6 +335,7 @@ class Lane:
             running.rate,
             now=now,
             first_slot=now + running.next_slot_in.total_seconds(),
+            size=campaign.content.frozen.message_count,
         )
 
     def _forget_campaign(self, campaign_id: CampaignId) -> None:

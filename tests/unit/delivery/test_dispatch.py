@@ -82,7 +82,7 @@ class OpenLink:
 class EmptyDesk:
     """A desk without commands."""
 
-    waiting = 0
+    waiting = messages = 0
 
     def claim_if_time(
         self,
