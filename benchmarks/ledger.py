@@ -66,7 +66,7 @@ async def drain(
     while True:
         wanted = CampaignClaim(campaign_id=campaign_id, count=batch, cursor=cursor, next_slot_in=NOW)
         started = time.perf_counter()
-        jobs = await ledger.claim(lease, [wanted], NOW)
+        jobs = (await ledger.claim(lease, [wanted], NOW)).jobs
         claimed = time.perf_counter()
         if not jobs:
             return figures

@@ -143,7 +143,7 @@ class Stage:
         self, lease: Lease, campaign_id: CampaignId, number: int = 1, *, cursor: int = 0
     ) -> list[ClaimedJob]:
         wanted = CampaignClaim(campaign_id=campaign_id, count=number, cursor=cursor, next_slot_in=NOW)
-        return await self.ledger.claim(lease, [wanted], NOW)
+        return (await self.ledger.claim(lease, [wanted], NOW)).jobs
 
     # -- asking -------------------------------------------------------------------------------------------
 

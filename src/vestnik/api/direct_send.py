@@ -30,7 +30,7 @@ from vestnik.domain.albums import choose_media_ids
 from vestnik.domain.commands import CommandStatus
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
 from vestnik.domain.ids import CommandId
-from vestnik.domain.media import check_media
+from vestnik.domain.media import MediaReference, check_media
 from vestnik.domain.posting import OPTION_NAMES, PreviewPosition
 from vestnik.domain.users import Role
 from vestnik.services import direct_send
@@ -156,12 +156,9 @@ async def send_now(
     )
     named = choose_media_ids(body.media_id, body.media_ids)
     address = check_media(body.media_type, body.media_url, named[0] if named else None)
-    fetched = None
-    if address is not None and address.url is not None:
-        fetched = await receive_address(state.media, address.url, str(address.kind), within=FETCH_SECONDS)
-    if new.text is None and (named or fetched):
+    if new.text is None and (named or address):
         new = replace(new, text="" if new.template_id is None else None)
-    requested = await _request(act, replace(new, media_ids=named), state, fetched)
+    requested = await _request(act, replace(new, media_ids=named), state, address)
     if requested.is_repeat:
         response.headers["Idempotency-Replayed"] = "true"
     results = await _wait(state, requested.ids)
@@ -171,8 +168,9 @@ async def send_now(
     return DirectSendAnswer(ids=requested.ids, results=[DirectSendResult.show(result) for result in results])
 
 
-async def _request(act: Act, new: NewSend, state: WebState, fetched: ReceivedMedia | None) -> RequestedIds:
+async def _request(act: Act, new: NewSend, state: WebState, address: MediaReference | None) -> RequestedIds:
     """Ask for the posts, or find those that were asked for under the same Idempotency-Key."""
+    fetched: ReceivedMedia | None = None
 
     async def work(session: AsyncSession) -> RequestedIds:
         wanted = new
@@ -183,6 +181,10 @@ async def _request(act: Act, new: NewSend, state: WebState, fetched: ReceivedMed
 
     try:
         with _name_fields():
+            if address is not None and address.url is not None:
+                await act.require_new()
+                kind = str(address.kind)
+                fetched = await receive_address(state.media, address.url, kind, within=FETCH_SECONDS)
             return await act(work)
     except ReplayedAnswer as earlier:
         ids = RequestedIds.model_validate_json(earlier.body).ids

@@ -76,7 +76,9 @@ ROUTERS: Final[Sequence[APIRouter]] = (
 
 BODY_LIMIT: Final = 1024 * 1024
 FILE_LIMIT: Final = 12 * 1024 * 1024
-BODY_LIMITS: Final = {"/channels/import": FILE_LIMIT, "/templates": FILE_LIMIT, "/batches": FILE_LIMIT}
+BODY_LIMITS: Final = dict.fromkeys(
+    ("/channels/import", "/templates", "/batches", "/send", "/campaigns"), FILE_LIMIT
+)
 
 
 def create_console(state: WebState) -> FastAPI:

@@ -25,24 +25,32 @@ from vestnik.console.campaign_forms import (
     write_rate,
 )
 from vestnik.console.campaign_wizard import show_template
-from vestnik.console.forms import Form, Submitted, submit
+from vestnik.console.forms import Form, Submitted, explain, submit
 from vestnik.console.marking import mark
 from vestnik.console.post_previews import show_post
-from vestnik.console.template_forms import read_post_options
+from vestnik.console.template_forms import (
+    FILE_LIMITS,
+    find_files,
+    keep_upload,
+    parse_buttons,
+    read_media_ids,
+    read_post_options,
+    show_buttons,
+)
 from vestnik.console.visitors import Visiting, Visitor, lead_to, open_to
-from vestnik.content import ParseMode
+from vestnik.content import ParseMode, read_buttons
 from vestnik.domain.campaigns import parse_mode
 from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.lifecycle import CampaignAction, campaign_sources
 from vestnik.domain.posting import LATER_NAMES, pick_options, write_options
-from vestnik.domain.states import CampaignStatus
+from vestnik.domain.states import AccountKind, CampaignStatus
 from vestnik.domain.users import Role
 from vestnik.services.accounts import list_accounts
 from vestnik.services.campaign_edits import CampaignChanges, change_campaign
 from vestnik.services.campaign_views import CampaignView
 from vestnik.services.campaigns import get_campaign
-from vestnik.services.content_corrections import KEPT, correct_content
+from vestnik.services.content_corrections import KEPT, correct_content, get_content
 from vestnik.services.templates import TemplateDraft
 from vestnik.web.database import patiently
 
@@ -168,6 +176,11 @@ async def show_content(visitor: Visiting, campaign_id: UUID) -> Response:
 @router.post("/content", **open_to(Role.OPERATOR))
 async def save_content(visitor: Visiting, campaign_id: UUID, form: Submitted) -> Response:
     """Correct it for the channels that do not have it yet."""
+    try:
+        form = await keep_upload(visitor, form)
+    except InvalidInputError as error:
+        found = explain(visitor, form, error)
+        return await _show_content(visitor, CampaignId(campaign_id), found, HTTPStatus.UNPROCESSABLE_ENTITY)
     if form.text("go") == "look":
         return await _show_content(visitor, CampaignId(campaign_id), form)
 
@@ -180,7 +193,8 @@ async def save_content(visitor: Visiting, campaign_id: UUID, form: Submitted) ->
             parse_mode=form.optional("parse_mode"),
             link_preview=form.flag("link_preview"),
             options=_read_later_options(form),
-            media_id=None if form.flag("without_file") else KEPT,
+            buttons=parse_buttons(form.text("buttons")) if "buttons" in form.values else KEPT,
+            **await _read_files(session, CampaignId(campaign_id), form),
             expected_revision=form.revision(),
         )
         return f"/campaigns/{campaign_id}"
@@ -199,6 +213,25 @@ _UNREADABLE_DRAFT: Final = TemplateDraft(name="", content="", parse_mode=ParseMo
 
 def _read_later_options(form: Form) -> dict[str, Any]:
     return {name: value for name, value in read_post_options(form).items() if name in LATER_NAMES}
+
+
+async def _read_files(session: AsyncSession, campaign_id: CampaignId, form: Form) -> dict[str, Any]:
+    """What the service is told of the files: nothing of those that are the same, and of one at an address."""
+    if form.flag("without_file"):
+        return {"media_id": None}
+    ids = read_media_ids(form)
+    try:
+        stored = (await get_content(session, campaign_id)).media_ids
+    except InvalidInputError:  # cannot be read any more
+        stored = ()
+    return {} if "media_id" not in form.values or ids == stored else {"media_ids": ids}
+
+
+async def _may_have_buttons(visitor: Visitor, campaign: CampaignView, stored: TemplateDraft) -> bool:
+    """Only bots post them; whoever has them anyway has to be able to take them out."""
+    accounts = await visitor.read(list_accounts)
+    kinds = {account.kind for account in accounts if account.id == campaign.account_id}
+    return AccountKind.BOT in kinds or bool(stored.buttons)
 
 
 async def _read_stored(visitor: Visitor, campaign: CampaignView) -> TemplateDraft | None:
@@ -220,7 +253,11 @@ async def _show_content(
         if stored is None:
             return lead_to(f"/campaigns/{campaign_id}/edit")
     form = form or Form.start(
-        content=stored.content, parse_mode=stored.parse_mode or "", **write_options(pick_options(stored))
+        content=stored.content,
+        parse_mode=stored.parse_mode or "",
+        **write_options(pick_options(stored)),
+        buttons=show_buttons(read_buttons(stored.buttons)),
+        media_id=stored.media_ids,
     )
     is_stale = status == HTTPStatus.PRECONDITION_FAILED
     if is_stale:
@@ -230,9 +267,14 @@ async def _show_content(
         content=form.text("content"),
         parse_mode=form.optional("parse_mode"),
         **read_post_options(form),
+        buttons=parse_buttons(form.text("buttons")) if "buttons" in form.values else stored.buttons,
     )
-    if form.flag("without_file"):
-        typed = replace(typed, media_type=None, media_url=None, media_id=None, media_ids=())
+    files = await find_files(visitor, form)
+    ids = tuple(file.id for file in files)
+    if form.flag("without_file") or ("media_id" in form.values and ids != tuple(stored.media_ids)):
+        files = [] if form.flag("without_file") else files
+        ids = tuple(file.id for file in files)
+        typed = replace(typed, media_type=None, media_url=None, media_id=None, media_ids=ids)
     return visitor.render(
         "campaigns/content.html",
         status=status,
@@ -241,5 +283,8 @@ async def _show_content(
         stored=stored,
         is_unreadable=stored is _UNREADABLE_DRAFT,
         is_stale=is_stale,
+        has_buttons=await _may_have_buttons(visitor, campaign, stored) or bool(form.text("buttons")),
+        files=files,
+        **FILE_LIMITS,
         shown=await show_post(visitor, typed),
     )

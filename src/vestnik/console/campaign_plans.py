@@ -100,7 +100,7 @@ async def make_plan(session: AsyncSession, draft: CampaignDraft) -> Plan:
         rivals=rivals,
         seconds=estimate_seconds_left(
             now=datetime.now(UTC),
-            remaining=batch.sendable,
+            remaining=batch.sendable * max(len(template.media_ids), 1),
             rate=float(draft.delivery_rate),
             account_rate=float(account.rate),
             account_demand=float(demand),

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.console.forms import KEY_FIELD, Form, Submitted, make_request_key, submit
+from vestnik.console.forms import KEY_FIELD, Form, Submitted, explain, make_request_key, submit
 from vestnik.console.marking import mark
 from vestnik.console.pages import LONGEST_SEARCH, read_search
 from vestnik.console.post_previews import (
@@ -21,7 +21,13 @@ from vestnik.console.post_previews import (
     suggest_channels,
     write_channel,
 )
-from vestnik.console.template_forms import read_post_options
+from vestnik.console.template_forms import (
+    FILE_LIMITS,
+    find_files,
+    keep_upload,
+    read_media_ids,
+    read_post_options,
+)
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.content import count_units
 from vestnik.domain.errors import AccountHeldError, ConflictError, InvalidInputError, NotFoundError
@@ -92,7 +98,9 @@ async def _show_form(visitor: Visitor, form: Form, status: int = HTTPStatus.OK) 
         shown=await _preview(visitor, form),
         typed=count_units(form.text("text")),
         variables=VARIABLE_TEXTS,
-        most=MOST_CHANNELS,
+        most_channels=MOST_CHANNELS,
+        files=await find_files(visitor, form),
+        **FILE_LIMITS,
     )
 
 
@@ -184,6 +192,7 @@ async def _preview(visitor: Visitor, form: Form) -> ShownPost:
         content=form.text("text"),
         parse_mode=form.optional("parse_mode"),
         **read_post_options(form),
+        media_ids=tuple(file.id for file in await find_files(visitor, form)),
     )
     if form.text("what") == TEMPLATE:
         template_id = parse_id(form.text("template"))
@@ -210,6 +219,10 @@ async def send_now(visitor: Visiting, form: Submitted) -> Response:
     """Ask for the posts; where a real account would post, only once somebody said yes to that."""
     if form.flag("back"):
         return await _show_form(visitor, form)
+    try:
+        form = await keep_upload(visitor, form)
+    except InvalidInputError as error:
+        return await _show_form(visitor, explain(visitor, form, error), HTTPStatus.UNPROCESSABLE_ENTITY)
     state = read_state(visitor.request.app)
 
     async def send(session: AsyncSession) -> str:
@@ -264,6 +277,7 @@ def _read_send(visitor: Visitor, form: Form, account: AccountView | None) -> New
         template_id=template_id if is_template else None,
         parse_mode=None if is_template else form.optional("parse_mode"),
         **({} if is_template else read_post_options(form)),
+        media_ids=() if is_template else read_media_ids(form),
         mode=Mode.LIVE if is_live else Mode.TEST,
         account=None if account is None else str(account.id),
         # Without a key the posts would not be known as asked for together.

@@ -62,9 +62,10 @@ async def show_findings(visitor: Visiting, campaign_id: UUID) -> Response:
     place = read_cursor(request, [int])
 
     async def read(session: AsyncSession) -> dict[str, Any]:
-        view = await preflights.get_preflight(session, CampaignId(campaign_id))
+        campaign = await get_campaign(session, CampaignId(campaign_id))
+        view = await preflights.find_preflight(session, CampaignId(campaign_id))
         found: list[preflights.FindingView] = []
-        if view.finished_at is not None:
+        if view is not None and view.finished_at is not None:
             found = await preflights.list_findings(
                 session,
                 CampaignId(campaign_id),
@@ -74,7 +75,7 @@ async def show_findings(visitor: Visiting, campaign_id: UUID) -> Response:
                 limit=PAGE_SIZE + 1,
             )
         return {
-            "campaign": await get_campaign(session, CampaignId(campaign_id)),
+            "campaign": campaign,
             "preflight": view,
             "page": make_page(request, found, lambda item: [item.position]),
         }

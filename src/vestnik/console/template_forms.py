@@ -1,7 +1,8 @@
 """What the editor of templates sends, and the picture that goes with it."""
 
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -34,6 +35,9 @@ from vestnik.web.uploads import read_upload
 
 router = APIRouter(prefix="/templates/picture")
 
+FILE_LIMITS: Final[dict[str, Any]] = {"most": LARGEST_ALBUM, "largest": LARGEST_PHOTO}
+"""What the part of a form with the files needs beside them: how many, and how large each may be here."""
+
 
 def start_form(view: TemplateView) -> Form:
     """The editor's form of a stored template."""
@@ -61,7 +65,7 @@ def read_draft(form: Form) -> TemplateDraft:
         buttons=parse_buttons(form.text("buttons")),
         media_type=(form.optional("media_type") or MediaType.PHOTO.value) if address else None,
         media_url=address,
-        media_ids=_read_media_ids(form),
+        media_ids=read_media_ids(form),
     )
 
 
@@ -109,7 +113,8 @@ def read_changes(draft: TemplateDraft) -> TemplateChanges:
     )
 
 
-def _read_media_ids(form: Form) -> tuple[UUID, ...]:
+def read_media_ids(form: Form) -> tuple[UUID, ...]:
+    """The stored files that the form names, in their order. Raises InvalidInputError for what is no id."""
     ids = []
     for text in filter(None, (text.strip() for text in form.texts("media_id"))):
         media_id = parse_id(text)
@@ -122,7 +127,7 @@ def _read_media_ids(form: Form) -> tuple[UUID, ...]:
 async def find_files(visitor: Visitor, form: Form) -> list[MediaView]:
     """The stored files that the form names, in their order, without those that are not there."""
     try:
-        return await find_media(visitor, _read_media_ids(form))
+        return await find_media(visitor, read_media_ids(form))
     except InvalidInputError:
         return []
 
@@ -146,13 +151,42 @@ async def receive_picture(visitor: Visitor, form: Form) -> ReceivedMedia | None:
         raise InvalidInputError(error.message, field=field) from error
 
 
+async def keep_upload(visitor: Visitor, form: Form) -> Form:
+    """The form with the file that came with it as one of the stored files that it names.
+
+    For forms that are asked about once more, or shown again: the file need not be chosen anew. Raises
+    InvalidInputError, MediaStoreError.
+    """
+    received = await receive_picture(visitor, form)
+    if received is None:
+        return form
+    stored = await visitor.read(lambda session: store_media(session, visitor.actor, received))
+    kept = [text for text in form.texts("media_id") if text.strip()] if "added" in form.files else []
+    return replace(form, values={**form.values, "media_id": [*kept, str(stored.id)]}, files={})
+
+
 async def _choose_kind(visitor: Visitor, form: Form, upload: UploadFile) -> str:
-    """As what a file is stored: beside documents or audio as these are, else by what the browser says."""
-    first = await find_picture(visitor, form) if "added" in form.files else None
+    """As what a file is stored: beside documents or audio as these are, else as asked, or as the browser says."""
+    told = _tell_kind(upload.content_type or "")
+    if "added" not in form.files:
+        return form.optional("file_kind") or told
+    first = await find_picture(visitor, form)
     if first is not None and first.kind not in {MediaType.PHOTO, MediaType.VIDEO}:
         return first.kind
-    is_film = (upload.content_type or "").startswith("video/")
-    return MediaType.VIDEO if first is not None and is_film else MediaType.PHOTO
+    return MediaType.VIDEO if told is MediaType.VIDEO else MediaType.PHOTO
+
+
+def _tell_kind(content_type: str) -> MediaType:
+    """What a browser takes a file for; its bytes are looked at later."""
+    match content_type.partition("/")[0]:
+        case "video":
+            return MediaType.VIDEO
+        case "audio":
+            return MediaType.AUDIO
+        case "application" | "text":
+            return MediaType.DOCUMENT
+        case _:
+            return MediaType.PHOTO
 
 
 def _rearrange(form: Form, files: list[MediaView]) -> list[MediaView]:
@@ -189,8 +223,8 @@ async def change_picture(visitor: Visiting, form: Submitted) -> Response:
         headers={"HX-Trigger-After-Settle": "picture-changed"},
         form=problem,
         files=files,
-        most=LARGEST_ALBUM,
-        largest=LARGEST_PHOTO,
+        files_for=form.text("files_for"),
+        **FILE_LIMITS,
     )
 
 

@@ -16,6 +16,7 @@ from vestnik.console.marking import mark
 from vestnik.console.pages import PAGE_SIZE, make_page, read_cursor, read_search
 from vestnik.console.post_previews import VARIABLE_TEXTS, render_post, show_post, suggest_channels
 from vestnik.console.template_forms import (
+    FILE_LIMITS,
     find_files,
     read_changes,
     read_draft,
@@ -24,10 +25,8 @@ from vestnik.console.template_forms import (
 )
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.content import count_units
-from vestnik.domain.albums import LARGEST_ALBUM
 from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.ids import TemplateId
-from vestnik.domain.media import LARGEST_PHOTO
 from vestnik.domain.users import Role
 from vestnik.services import templates
 from vestnik.services.media import ReceivedMedia, store_media
@@ -213,8 +212,7 @@ async def _show_editor(
         stored=stored,
         stored_files=[] if stored is None else await find_files(visitor, start_form(stored)),
         files=await find_files(visitor, form),
-        most=LARGEST_ALBUM,
-        largest=LARGEST_PHOTO,
+        **FILE_LIMITS,
         shown=await show_post(visitor, draft),
         typed=count_units(form.text("content")),
         variables=VARIABLE_TEXTS,

@@ -43,6 +43,11 @@ class FrozenContent:
         return CAPTION if self.files or self.address else TEXT
 
     @property
+    def message_count(self) -> int:
+        """How many messages a post is for Telegram: an album is one for each file."""
+        return max(len(self.files), 1)
+
+    @property
     def is_personal(self) -> bool:
         """Whether each channel gets a text of its own."""
         return bool(self.template.variables)

@@ -56,6 +56,8 @@ class Standing:
     pause_reason: str | None
     status_detail: str | None
     delivery_rate: Decimal
+    messages: int
+    """Of each of its posts, while it runs: an album is several, and the rates count messages."""
     account_name: str
     account_state: str
     account_state_reason: str | None
@@ -190,6 +192,7 @@ def _build_record(row: Row[*tuple[Any, ...]]) -> CampaignRecord:
             pause_reason=campaign.pause_reason,
             status_detail=campaign.status_detail,
             delivery_rate=campaign.delivery_rate,
+            messages=_count_messages(campaign),
             account_name=row.account_name,
             account_state=row.account_state,
             account_state_reason=row.account_state_reason,
@@ -201,6 +204,12 @@ def _build_record(row: Row[*tuple[Any, ...]]) -> CampaignRecord:
             pace=_read_pace(row),
         ),
     )
+
+
+def _count_messages(campaign: Campaign) -> int:
+    """As read_progress.sql does; what another version has stored may be anything."""
+    files = (campaign.content or {}).get("files") if campaign.status == CampaignStatus.RUNNING else None
+    return max(len(files), 1) if isinstance(files, list) else 1
 
 
 def _read_counters(row: CampaignProgress | Row[Any]) -> Counters:
@@ -226,6 +235,7 @@ async def read_standings(session: AsyncSession, campaign_ids: Sequence[CampaignI
             pause_reason=row.pause_reason,
             status_detail=row.status_detail,
             delivery_rate=row.delivery_rate,
+            messages=row.messages,
             account_name=row.account_name,
             account_state=row.account_state,
             account_state_reason=row.account_state_reason,

@@ -29,6 +29,11 @@ async def claim_key(session: AsyncSession, user_id: UUID, key: str) -> KeptAnswe
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
         {"name": f"idempotency:{user_id}:{key}"},
     )
+    return await find_answer(session, user_id, key)
+
+
+async def find_answer(session: AsyncSession, user_id: UUID, key: str) -> KeptAnswer | None:
+    """What the key was answered before, as far as that is committed."""
     row = await session.scalar(
         select(IdempotencyKey).where(
             IdempotencyKey.user_id == user_id,

@@ -5,7 +5,7 @@ database's clock, so that no host's wall clock matters.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +34,8 @@ BRAKE_RESULTS = 20
 """Results since the last start or resume below which the error-rate brake judges nothing."""
 KEPT_WAITS = 50
 """Times that Telegram made an account wait which stay on record."""
+LOOKED_AT = 5_000
+"""Fresh jobs of a campaign that one claim looks at, at most: some 15 ms."""
 FAILURES_TO_DEACTIVATE = 5
 """Failed deliveries in a row after which an account stops posting to a channel."""
 
@@ -97,6 +99,14 @@ class ClaimedJob:
     values: Values
     """What the content's variables stand for. The time, in UTC, is that of the claim; of a post that may be out
     already it is that of the job's first claim, so that the text is the one that may be there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """What a claim took, and up to which id it looked in campaigns with too little until there but more behind."""
+
+    jobs: list[ClaimedJob]
+    looked_to: Mapping[CampaignId, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,8 +182,8 @@ class Ledger(LeaseLedger, PeerLedger):
 
     async def claim(
         self, lease: Lease, wanted: Sequence[CampaignClaim], account_next_slot_in: timedelta
-    ) -> list[ClaimedJob]:
-        """Claim due jobs, the returned ones first; fewer than wanted when fewer are due.
+    ) -> Claim:
+        """Claim due jobs, the returned ones first; fewer than wanted when fewer are due where it looked.
 
         Nothing is claimed once the lease is lost, the account is held or blocked, or the campaign not RUNNING.
         """
@@ -186,8 +196,9 @@ class Ledger(LeaseLedger, PeerLedger):
             cursors=[want.cursor for want in wanted],
             next_slots=[want.next_slot_in.total_seconds() for want in wanted],
             account_next_slot=account_next_slot_in.total_seconds(),
+            span=LOOKED_AT,
         )
-        return [
+        jobs = [
             ClaimedJob(
                 job_id=JobId(row.id),
                 campaign_id=CampaignId(row.campaign_id),
@@ -207,7 +218,12 @@ class Ledger(LeaseLedger, PeerLedger):
                 ),
             )
             for row in rows
+            if row.looked_to is None
         ]
+        looked_to = {
+            CampaignId(row.campaign_id): int(row.looked_to) for row in rows if row.looked_to is not None
+        }
+        return Claim(jobs=jobs, looked_to=looked_to)
 
     async def record(self, results: Sequence[JobResult]) -> list[RecordedJob]:
         """Write what became of jobs; at most one result per job. Safe to repeat."""

@@ -81,13 +81,14 @@ class PreflightLedger:
             if row is None:
                 return None
             campaign, template, account_rate = row
+            content = await read_template(session, template, field="template")
             return PreflightPlan(
                 campaign_id=CampaignId(campaign.id),
                 account_id=AccountId(campaign.account_id),
                 batch_id=BatchId(campaign.batch_id),
                 mode=campaign.mode,
-                content=await read_template(session, template, field="template"),
-                rate=float(min(campaign.delivery_rate, account_rate)),
+                content=content,
+                rate=float(min(campaign.delivery_rate, account_rate)) / content.message_count,
             )
 
     async def count_unresolved(self, preflight_id: CommandId) -> int:

@@ -31,7 +31,7 @@ from vestnik.db.statements import load_statement
 from vestnik.domain.errors import AccountHeldError, ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.domain.lifecycle import CampaignAction, next_campaign_status
-from vestnik.domain.posting import require_bot
+from vestnik.domain.posting import require_means
 from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope, PauseReason
 
 EXPANSION_CHUNK = 50_000
@@ -70,9 +70,13 @@ async def _begin(session: AsyncSession, campaign: Campaign) -> int:
     with session.no_autoflush:  # RUNNING without content is refused
         template = await session.get_one(Template, campaign.template_id)
         campaign.content = await freeze_content(session, template)
-    if campaign.content.get("buttons"):
-        account = await session.get_one(Account, campaign.account_id)
-        require_bot(AccountKind(account.kind), account.name)
+    account = await session.get_one(Account, campaign.account_id)
+    require_means(
+        AccountKind(account.kind),
+        account.name,
+        has_buttons=bool(template.buttons),
+        is_protected=template.protect_content,
+    )
     campaign.started_at = func.clock_timestamp()
     # Sorting a hundred thousand rows in memory instead of on disk; for this transaction alone.
     await session.execute(select(func.set_config("work_mem", "64MB", True)))

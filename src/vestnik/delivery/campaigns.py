@@ -11,6 +11,8 @@ from vestnik.domain.media import MediaFile
 CURSOR_RESET_AFTER = 3.0
 """Seconds after which a claim that found too little looks at the rows again that earlier ones passed over: a held
 channel gives no sign when its hold ends. While claims find enough, no row is looked at twice."""
+REST_PER_PART = 0.3
+"""The same for each part that was passed over: what cannot be claimed is looked at a twentieth of the time."""
 DRY_FOR = 1.0
 SWEEP_AFTER = 2.0
 """Least seconds between two looks for jobs that no claim would take; each reads all that is queued."""
@@ -39,6 +41,10 @@ class LaneCampaign:
     """The next look for jobs that no claim would take is not made before."""
     cursor: int = 0
     cursor_reset_at: float = 0.0
+    passed_over: int = 0
+    """Parts of the queue that had too little since the cursor was reset."""
+    starts_over: bool = False
+    """Rows that were passed over may be claimable: the cursor is reset as soon as that is not too often."""
     dry_until: float = 0.0
     """A claim found nothing due; the next one is made then."""
 
@@ -46,15 +52,30 @@ class LaneCampaign:
         """Whether a claim could find something."""
         return self.queued > 0 and now >= self.dry_until and self.has_files
 
-    def note_claim(self, wanted: int, claimed: list[ClaimedJob], now: float) -> None:
-        """Advance the cursor behind what was claimed; rest for a while if there was less than wanted."""
+    def note_claim(
+        self, wanted: int, claimed: list[ClaimedJob], now: float, looked_to: int | None = None
+    ) -> None:
+        """Advance the cursor behind what was claimed; rest for a while if there was less than wanted.
+
+        With `looked_to` there is more behind that id, where the next claim looks, at once.
+        """
         self.queued = max(self.queued - len(claimed), 0)
         self.cursor = max([self.cursor, *(job.job_id for job in claimed if job.is_fresh)])
-        if len(claimed) < wanted:
-            self.needs_sweep = self.queued > 0 and now >= self.sweep_from
-            if now - self.cursor_reset_at > CURSOR_RESET_AFTER:
+        rest = CURSOR_RESET_AFTER
+        if len(claimed) >= wanted:
+            if self.starts_over and now - self.cursor_reset_at > rest:
                 self.start_over(now)
-            self.dry_until = now + DRY_FOR
+            return
+        if looked_to is not None:
+            self.cursor = max(self.cursor, looked_to)
+            self.passed_over += 1
+            return
+        self.needs_sweep = self.queued > 0 and now >= self.sweep_from
+        if not self.starts_over:
+            rest += REST_PER_PART * self.passed_over
+        if now - self.cursor_reset_at > rest:
+            self.start_over(now)
+        self.dry_until = now + DRY_FOR
 
     def note_swept(self, began_at: float, now: float) -> None:
         """A look for jobs that no claim would take is done; the longer it took, the longer until the next."""
@@ -66,10 +87,20 @@ class LaneCampaign:
         self.queued += count
         self.dry_until = 0.0
 
+    def note_peers_changed(self, now: float) -> None:
+        """Fresh rows that were passed over may be claimable now. A look through many parts comes to its end first:
+        channels become known one a second, and the last part has its turn."""
+        if self.passed_over == 0:
+            self.start_over(now)
+        else:
+            self.starts_over = True
+
     def start_over(self, now: float) -> None:
-        """Fresh rows that were passed over may be claimable now."""
+        """Look at fresh rows that were passed over again."""
         self.cursor = 0
         self.cursor_reset_at = now
+        self.passed_over = 0
+        self.starts_over = False
         self.dry_until = 0.0
 
     def update(self, running: RunningCampaign, now: float, *, counted_at_rest: bool) -> bool:
@@ -120,7 +151,7 @@ class CampaignBook(dict[CampaignId, LaneCampaign]):
             if (campaign := self.get(campaign_id)) is not None:
                 campaign.note_returned(count)
 
-    def start_over(self, now: float) -> None:
-        """Peers changed: what no claim would take a moment ago may be due."""
+    def note_peers_changed(self, now: float) -> None:
+        """What no claim would take a moment ago may be due."""
         for campaign in self.values():
-            campaign.start_over(now)
+            campaign.note_peers_changed(now)

@@ -52,6 +52,11 @@ class _OpenCommand:
     claimed: ClaimedCommand
     content: Content = field(repr=False)
 
+    @property
+    def messages(self) -> int:
+        """How many it is for Telegram."""
+        return max(len(self.content.files), 1)
+
 
 class CommandDesk:
     """Claims an account's commands for its next slots and posts them; the dispatcher gives it its turns.
@@ -93,6 +98,16 @@ class CommandDesk:
     def waiting(self) -> int:
         """How many are claimed and wait for their slot."""
         return len(self._waiting)
+
+    @property
+    def messages(self) -> int:
+        """Messages of the posts that wait: an album is several."""
+        return sum(command.messages for command in self._waiting)
+
+    @property
+    def next_messages(self) -> int:
+        """Those of the post that waits longest."""
+        return self._waiting[0].messages
 
     @property
     def is_busy(self) -> bool:

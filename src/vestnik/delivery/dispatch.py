@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from vestnik.db.leases import Lease
-from vestnik.db.ledger import CampaignClaim, ClaimedJob, Ledger
+from vestnik.db.ledger import CampaignClaim, Claim, ClaimedJob, Ledger
 from vestnik.delivery.answers import LONGEST_MESSAGE, AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
@@ -168,7 +168,7 @@ class Dispatcher:
     def _take_next(self, transport: Transport, now: float) -> Coroutine[None, None, None]:
         """The next post, whose slot it takes."""
         if self._desk.waiting:
-            self.schedule.launched_command(now)
+            self.schedule.launched_command(now, self._desk.next_messages)
             return self._desk.post_next(transport)
         ready = self._backlog.popleft()
         self.schedule.launched(ready.campaign_id, now)
@@ -245,7 +245,7 @@ class Dispatcher:
             window=self._window,
             pending=[ready.campaign_id for ready in self._backlog],
             active=[key for key, campaign in self._book.items() if campaign.is_claimable(now)],
-            commands=self._desk.waiting,
+            commands=self._desk.messages,
         )
         if plan.order:
             self.claims += 1
@@ -270,7 +270,7 @@ class Dispatcher:
     async def _claim_slots(self, plan: Plan, wanted: list[CampaignClaim], now: float) -> None:
         """Campaigns may end at any turn of the event loop, the one before this begins included."""
         try:
-            jobs = await self._ledger.claim(self._lease, wanted, _until(plan.account_next_slot, now))
+            claim = await self._ledger.claim(self._lease, wanted, _until(plan.account_next_slot, now))
         except DatabaseUnavailableError as exc:
             # The claim may have been committed without our learning of it. A new epoch tells those jobs apart.
             self._log.warning("lane.claim_lost", reason=exc.message)
@@ -279,17 +279,17 @@ class Dispatcher:
         answered_at = read_clock()
         self._note_round_trip(min(answered_at - now, 2.0))
         self._failpoints.hit(Failpoint.AFTER_CLAIM)
-        self._queue_up(plan, jobs, answered_at)
+        self._queue_up(plan, claim, answered_at)
         self.kick()
 
     def _note_round_trip(self, seconds: float) -> None:
         """Rises at once and falls slowly: with a far database the first claims of a lane would come late."""
         self._round_trip = max(seconds, self._round_trip + 0.2 * (seconds - self._round_trip))
 
-    def _queue_up(self, plan: Plan, jobs: list[ClaimedJob], now: float) -> None:
+    def _queue_up(self, plan: Plan, claim: Claim, now: float) -> None:
         """Append claimed jobs in the order of their slots; what may not go any more goes back at once."""
         by_campaign: dict[CampaignId, list[ClaimedJob]] = defaultdict(list)
-        for job in jobs:
+        for job in claim.jobs:
             if job.campaign_id in self._book:
                 by_campaign[job.campaign_id].append(job)
             else:
@@ -297,7 +297,8 @@ class Dispatcher:
         ready: dict[CampaignId, deque[ReadyJob]] = defaultdict(deque)
         for campaign_id, count in Counter(plan.order).items():
             if (campaign := self._book.get(campaign_id)) is not None:
-                campaign.note_claim(count, by_campaign[campaign_id], now)
+                looked_to = claim.looked_to.get(campaign_id)
+                campaign.note_claim(count, by_campaign[campaign_id], now, looked_to)
                 ready[campaign_id].extend(self._make_ready(campaign, by_campaign[campaign_id]))
         for campaign_id in plan.order:
             if ready[campaign_id]:

@@ -335,6 +335,7 @@ class Lane:
             running.rate,
             now=now,
             first_slot=now + running.next_slot_in.total_seconds(),
+            size=campaign.content.frozen.message_count,
         )
 
     def _forget_campaign(self, campaign_id: CampaignId) -> None:
@@ -391,7 +392,7 @@ class Lane:
         self._dispatcher.kick()
 
     def _note_peers_changed(self) -> None:
-        self._book.start_over(read_clock())
+        self._book.note_peers_changed(read_clock())
         self.wake()
 
     def _list_files(self) -> list[MediaFile]:

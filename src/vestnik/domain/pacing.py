@@ -3,7 +3,8 @@
 Instants are seconds of one monotonic clock. A pacer is a generic cell rate algorithm in its spacing form: each
 post moves the next slot by one interval. A launch that is late by up to TOLERANCE does not move the schedule;
 lateness beyond that does, because catching up would be a burst (after a 300 ms stall at 200/s, 61 extra posts
-in one second).
+in one second). Rates are messages per second: an album of n files is n messages for Telegram, so it takes n
+intervals.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,21 +17,24 @@ TOLERANCE = 0.025
 
 @dataclass(slots=True)
 class Pacer:
-    """One stream of posts at most `rate` per second, evenly spaced."""
+    """One stream of messages at most `rate` per second, evenly spaced."""
 
     rate: float
     next_slot: float
     tolerance: float = TOLERANCE
+    size: int = 1
+    """Messages of the post that went out last."""
 
-    def take(self, at: float, *, grace: float = 0.0) -> None:
+    def take(self, at: float, *, grace: float = 0.0, size: int = 1) -> None:
         """A post went out at `at` (not before `next_slot`); `grace` is lateness that was not its own."""
-        self.next_slot = max(self.next_slot, at - self.tolerance - grace) + 1.0 / self.rate
+        self.next_slot = max(self.next_slot, at - self.tolerance - grace) + size / self.rate
+        self.size = size
 
     def change_rate(self, rate: float, now: float) -> None:
         """From now on at another rate: the wait that is left shrinks or grows in proportion."""
         if rate != self.rate:
             remaining = max(self.next_slot - now, 0.0)
-            self.next_slot = now + min(remaining * self.rate / rate, 1.0 / rate)
+            self.next_slot = now + min(remaining * self.rate / rate, self.size / rate)
             self.rate = rate
 
 
@@ -43,7 +47,10 @@ class _Share:
     """
 
     pacer: Pacer
+    """Of its posts: as many a second as its rate has messages for."""
     used: float
+    size: int = 1
+    """Messages of each of its posts."""
     displaced: float = 0.0
     """Seconds that commands of the account have taken from the next post."""
 
@@ -74,13 +81,18 @@ class Schedule:
         """Change the account's rate."""
         self._account.change_rate(rate, now)
 
-    def put_campaign(self, campaign_id: CampaignId, rate: float, *, now: float, first_slot: float) -> None:
-        """Add a campaign, or change the rate of one that is there (`first_slot` then means nothing)."""
+    def put_campaign(
+        self, campaign_id: CampaignId, rate: float, *, now: float, first_slot: float, size: int = 1
+    ) -> None:
+        """Add a campaign whose posts have `size` messages each, or change the rate and size of one that is there
+        (`first_slot` then means nothing).
+        """
         share = self._shares.get(campaign_id)
         if share is None:
-            self._shares[campaign_id] = _Share(Pacer(rate, first_slot), self._served)
+            self._shares[campaign_id] = _Share(Pacer(rate / size, first_slot), self._served, size)
         else:
-            share.pacer.change_rate(rate, now)
+            share.pacer.change_rate(rate / size, now)
+            share.size = size
         self._widen_tolerances()
 
     def keep_campaigns(self, campaign_ids: Collection[CampaignId]) -> None:
@@ -101,16 +113,16 @@ class Schedule:
         """The instant from which a command of the account may go: its next slot, whoever's turn it is."""
         return self._account.next_slot
 
-    def launched_command(self, at: float) -> None:
-        """A command of the account went out at `at`: it takes a slot, and all campaigns move on alike."""
-        self._account.take(at)
+    def launched_command(self, at: float, size: int = 1) -> None:
+        """A command of `size` messages went out at `at`: it takes as many slots; all campaigns move on alike."""
+        self._account.take(at, size=size)
         for share in self._shares.values():
-            share.displaced += 1.0 / self._account.rate
+            share.displaced += size / self._account.rate
 
     def launched(self, campaign_id: CampaignId, at: float) -> None:
         """A post of the campaign went out at `at`."""
         share = self._shares[campaign_id]
-        self._account.take(at)
+        self._account.take(at, size=share.size)
         share.pacer.take(at, grace=share.grace)
         share.displaced = 0.0
         self._served = max(self._served, share.used)
@@ -126,7 +138,7 @@ class Schedule:
         active: Collection[CampaignId],
         commands: int = 0,
     ) -> "Plan":
-        """Whose the next slots are, after those already given to so many `commands` and to `pending`.
+        """Whose the next slots are, after those given to so many messages of `commands` and to `pending`.
 
         Slots are given out once the first of them is at most `lead` seconds away, and then for `window` seconds.
         Only campaigns in `active` get any. Changes nothing here: slots are taken when posts are launched.
@@ -134,8 +146,7 @@ class Schedule:
         future = Schedule(self._account.rate, self._account.next_slot)
         future._served = self._served
         future._shares = {
-            key: _Share(replace(share.pacer), share.used, share.displaced)
-            for key, share in self._shares.items()
+            key: replace(share, pacer=replace(share.pacer)) for key, share in self._shares.items()
         }
         for _ in range(commands):
             future.launched_command(max(now, future.command_slot))
@@ -183,8 +194,9 @@ class Schedule:
         caught up, which is one post.
         """
         several = len(self._shares) > 1
+        messages = sum(share.size for share in self._shares.values())
         for share in self._shares.values():
-            turn = len(self._shares) / self._account.rate if several else 0.0
+            turn = messages / self._account.rate if several else 0.0
             share.pacer.tolerance = TOLERANCE + min(turn, 1.0 / share.pacer.rate)
 
 

@@ -47,15 +47,25 @@ class LinkButton:
     url: str
 
 
-def require_bot(kind: AccountKind, account: str) -> None:
-    """Raises InvalidInputError for an account whose posts have no buttons: Telegram lets only bots have them.
+def require_means(kind: AccountKind, account: str, *, has_buttons: bool, is_protected: bool) -> None:
+    """Raises InvalidInputError for an account that cannot post so: Telegram keeps both for bots.
 
-    A rehearsal has them, as it stands for whichever account goes live.
+    It takes the protection of a person's post and protects nothing (`noforwards`, "only for bots":
+    https://core.telegram.org/method/messages.sendMessage). A rehearsal has both, as it stands for whichever
+    account goes live.
     """
-    if kind is AccountKind.USER:
+    if kind is not AccountKind.USER:
+        return
+    if has_buttons:
         raise InvalidInputError(
             f"Telegram shows buttons below the posts of bots only, and account '{account}' is a person's; choose a "
             "bot's account, or a template without buttons",
+            field="account",
+        )
+    if is_protected:
+        raise InvalidInputError(
+            f"Telegram protects the posts of bots only, and account '{account}' is a person's; choose a bot's account, "
+            "or leave the protection out and protect the whole channel in Telegram's settings",
             field="account",
         )
 

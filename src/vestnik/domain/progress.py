@@ -32,7 +32,7 @@ def estimate_seconds_left(
     hold_until: datetime | None,
     last_return_at: datetime | None,
 ) -> float:
-    """How long a running campaign still takes if nothing else goes wrong.
+    """How long a running campaign with so many `remaining` messages still takes if nothing else goes wrong.
 
     The campaign's part of the account's rate is proportional to its own rate (messages per second); the end of a
     hold comes first, and the last retry that waits cannot come earlier than it is due.

@@ -34,7 +34,7 @@ from vestnik.services import retention
 from vestnik.services.accounts import choose_account
 from vestnik.services.campaign_views import CampaignView
 from vestnik.services.campaigns import describe_campaign, get_campaign
-from vestnik.services.templates import require_buttons_allowed
+from vestnik.services.templates import require_postable
 
 _UNSTARTED = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED})
 _SETTLED_AT_START = ("batch_id", "template_id", "account_id", "mode")
@@ -303,7 +303,7 @@ async def _choose_account(session: AsyncSession, mode: Mode, account_id: Account
 async def _require_fitting(session: AsyncSession, template_id: TemplateId, account_id: AccountId) -> None:
     """Raises InvalidInputError for a template that the account cannot post."""
     try:
-        await require_buttons_allowed(session, template_id, account_id)
+        await require_postable(session, template_id, account_id)
     except InvalidInputError as exc:
         exc.field = "account_id"
         raise

@@ -151,7 +151,7 @@ def _view_progress(standing: rows.Standing) -> ProgressView:
     if standing.status == CampaignStatus.RUNNING and is_known:
         seconds_left = estimate_seconds_left(
             now=pace.read_at,
-            remaining=counters.queued + counters.sending,
+            remaining=(counters.queued + counters.sending) * standing.messages,
             rate=float(standing.delivery_rate),
             account_rate=pace.account_rate,
             account_demand=pace.account_demand,

@@ -35,7 +35,7 @@ from vestnik.services.campaign_views import (
 )
 from vestnik.services.channels import ImportResult, import_channels
 from vestnik.services.preflights import require_usable
-from vestnik.services.templates import create_template, find_template, require_buttons_allowed
+from vestnik.services.templates import create_template, find_template, require_postable
 
 _SUGGESTIONS = 5
 _AMBIGUOUS = 20
@@ -82,7 +82,7 @@ async def create_campaign(session: AsyncSession, actor: Actor, new: NewCampaign)
     _require_one("template", new.template, "text", new.text)
     account = await choose_account(session, mode, new.account)
     template_id = await _choose_template(session, actor, new, name)
-    await require_buttons_allowed(session, template_id, AccountId(account.id))
+    await require_postable(session, template_id, AccountId(account.id))
     batch_id, imported = await _choose_batch(session, actor, new, name)
     campaign_id = await rows.insert_campaign(
         session,

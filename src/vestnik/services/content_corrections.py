@@ -38,7 +38,7 @@ from vestnik.domain.posting import (
     PreviewPosition,
     PreviewSize,
     read_options,
-    require_bot,
+    require_means,
     write_options,
 )
 from vestnik.domain.states import AccountKind, CampaignStatus
@@ -129,7 +129,15 @@ async def correct_content(
         )
     files, address = await _choose_files(session, campaign, _name_files(media_id, media_ids))
     chosen = read_options({**options, "link_preview": link_preview}, _read_stored_options(campaign.content))
-    rows_of_buttons = await _choose_buttons(session, campaign, buttons)
+    rows_of_buttons = _choose_buttons(campaign, buttons)
+    account = await session.get_one(Account, campaign.account_id)
+    has_buttons = bool(rows_of_buttons) and not isinstance(buttons, Kept)
+    require_means(
+        AccountKind(account.kind),
+        account.name,
+        has_buttons=has_buttons,
+        is_protected=chosen.protect_content,
+    )
     corrected = read_content(
         content, mode, options=chosen, buttons=rows_of_buttons, files=files, address=address
     )
@@ -196,8 +204,7 @@ def _read_stored_files(
     return frozen.files, frozen.address
 
 
-async def _choose_buttons(
-    session: AsyncSession,
+def _choose_buttons(
     campaign: Campaign,
     given: Sequence[Sequence[LinkButton | Mapping[str, Any]]] | Kept,
 ) -> Buttons:
@@ -206,11 +213,7 @@ async def _choose_buttons(
             return frozen_from_json(campaign.content or {}).buttons
         except InvalidInputError:
             return ()
-    buttons = read_buttons(given)
-    if buttons:
-        account = await session.get_one(Account, campaign.account_id)
-        require_bot(AccountKind(account.kind), account.name)
-    return buttons
+    return read_buttons(given)
 
 
 def _read_stored_options(stored: dict[str, Any]) -> PostOptions:

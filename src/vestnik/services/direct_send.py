@@ -34,7 +34,7 @@ from vestnik.domain.errors import (
     NoWorkerError,
 )
 from vestnik.domain.ids import AccountId, ChannelId, CommandId
-from vestnik.domain.posting import PreviewPosition, pick_options, require_bot
+from vestnik.domain.posting import PreviewPosition, pick_options, require_means
 from vestnik.domain.states import AccountKind, AccountState, Mode
 from vestnik.domain.transport import Content
 from vestnik.services.accounts import choose_account, parse_id
@@ -132,8 +132,12 @@ async def request_send(
         options=pick_options(new),
         media_ids=choose_media_ids(None, new.media_ids),
     )
-    if body.content.buttons:
-        require_bot(AccountKind(account.kind), account.name)
+    require_means(
+        AccountKind(account.kind),
+        account.name,
+        has_buttons=bool(body.content.buttons),
+        is_protected=body.content.options.protect_content,
+    )
     digest = _digest_request(references, body, mode, account_id)
     if key is not None:
         await rows.lock_idempotency_key(session, key)

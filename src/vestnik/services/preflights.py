@@ -20,10 +20,11 @@ from vestnik.domain.actors import Actor
 from vestnik.domain.channels import ChannelName
 from vestnik.domain.commands import CommandKind, CommandStatus
 from vestnik.domain.errors import ConflictError, NotFoundError
-from vestnik.domain.ids import AccountId, CampaignId, CommandId
+from vestnik.domain.ids import AccountId, CampaignId, CommandId, TemplateId
 from vestnik.domain.preflights import LASTS
 from vestnik.domain.states import CampaignStatus, PreflightVerdict
 from vestnik.services.direct_send import require_ready
+from vestnik.services.templates import require_postable
 
 _UNSTARTED: Final = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED})
 _EXPLANATIONS: Final = {
@@ -88,7 +89,7 @@ async def request_preflight(session: AsyncSession, actor: Actor, campaign_id: Ca
     """Have each channel of a campaign looked at; one that is on its way already is the answer then.
 
     Raises NotFoundError; ConflictError for a campaign that has started and an account that cannot be used now,
-    AccountHeldError, NoWorkerError.
+    InvalidInputError for a template that the account cannot post, AccountHeldError, NoWorkerError.
     """
     await lock_idempotency_key(session, f"preflight {campaign_id}")
     campaign = await _get_campaign(session, campaign_id)
@@ -105,6 +106,7 @@ async def request_preflight(session: AsyncSession, actor: Actor, campaign_id: Ca
     account_id = AccountId(campaign.account_id)
     account = await get_account(session, account_id)
     assert account is not None
+    await require_postable(session, TemplateId(campaign.template_id), account_id)
     await require_ready(session, account)
     preflight_id = CommandId(uuid4())
     await rows.replace_preflight(session, preflight_id, campaign_id, basis)

@@ -39,7 +39,7 @@ from vestnik.domain.posting import (
     PreviewPosition,
     PreviewSize,
     pick_options,
-    require_bot,
+    require_means,
     write_options,
 )
 from vestnik.domain.states import AccountKind
@@ -304,14 +304,16 @@ async def find_template(session: AsyncSession, reference: str) -> Template:
     return template
 
 
-async def require_buttons_allowed(
-    session: AsyncSession, template_id: TemplateId, account_id: AccountId
-) -> None:
-    """Raises InvalidInputError for a template with buttons and an account that is no bot's."""
+async def require_postable(session: AsyncSession, template_id: TemplateId, account_id: AccountId) -> None:
+    """Raises InvalidInputError for a template with what only bots can post and an account that is no bot's."""
     template = await _require_template(session, template_id)
-    if template.buttons:
-        account = await session.get_one(Account, account_id)
-        require_bot(AccountKind(account.kind), account.name)
+    account = await session.get_one(Account, account_id)
+    require_means(
+        AccountKind(account.kind),
+        account.name,
+        has_buttons=bool(template.buttons),
+        is_protected=template.protect_content,
+    )
 
 
 async def _require_template(

@@ -79,6 +79,20 @@ class Act:
         self._response.headers.update(headers(answer))
         return answer
 
+    async def require_new(self) -> None:
+        """For work that costs much before it comes to a transaction: spare it a request that was carried out.
+
+        Raises ReplayedAnswer, and InvalidInputError for a key that meant something else. Of two requests at the
+        same time both may be new here.
+        """
+        key, user_id = self.key, self.identity.user_id
+        if key is None:
+            return
+        database = read_state(self._request.app).database
+        earlier = await database.run(lambda session: rows.find_answer(session, user_id, key))
+        if earlier is not None:
+            raise _replay(earlier, await self._digest())
+
     def _make_once(
         self,
         work: Callable[[AsyncSession], Awaitable[Model]],

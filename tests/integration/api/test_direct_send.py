@@ -373,8 +373,12 @@ async def test_a_file_at_an_address_is_fetched_and_posted(
         url = web.put("/morning.jpg", data)
         posted = await send(operator, text="Look", mediaType="photo", mediaUrl=url, key="morning")
         again = await send(operator, text="Look", mediaType="photo", mediaUrl=url, key="morning")
+        other = await send(operator, text="Hear", mediaType="photo", mediaUrl=url, key="morning")
+        fetches = len(web.requests)
         wrong = await send(operator, text="Look", mediaType="video", mediaUrl=url)
     assert (posted.status_code, again.json()) == (200, posted.json()), posted.text
+    assert fetches == 1, "a repeated request fetches nothing"
+    assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
     (post,) = rig.posts
     assert (post.text, post.media and post.media["sha256"]) == ("Look", hashlib.sha256(data).hexdigest())
     assert (wrong.status_code, wrong.json()["field"]) == (422, "mediaUrl")

@@ -1,9 +1,12 @@
 """Changing a campaign, and correcting the post of one that is paused."""
 
+from typing import Any
+
 import pytest
 
 from tests.integration.console.campaigns import EVIL, World
-from tests.integration.console.conftest import BrowserAs
+from tests.integration.console.conftest import PART, Browser, BrowserAs
+from tests.support.pictures import make_jpeg
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.users import Role
 
@@ -190,3 +193,97 @@ async def test_a_correction_says_how_it_is_posted(browser_as: BrowserAs, world: 
     await browser.submit(path, content="New", parse_mode="", protect_content="on")
     page = await browser.get(path)
     assert (page.value("silent"), page.value("protect_content")) == ("", "on")
+
+
+async def _store(browser: Browser, content: bytes) -> str:
+    files = {"file": ("a.jpg", content)}
+    part = await browser.post("/templates/picture", files=files, headers=PART, files_for="campaign")
+    return part.value("media_id")
+
+
+async def _read_stored(world: World, campaign_id: CampaignId) -> Any:
+    return (await world.stage.read_campaign(campaign_id)).content
+
+
+async def test_a_correction_changes_the_files(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await _pause(world)
+    browser = await browser_as(Role.OPERATOR)
+    path = f"/campaigns/{campaign_id}/content"
+    await browser.get(path)
+    first, second = await _store(browser, make_jpeg()), await _store(browser, make_jpeg(80, 60))
+    page = await browser.get(path)
+    assert page.root.find("form", action=path).get("enctype") == "multipart/form-data"
+    looked = await browser.post(path, go="look", content="New", parse_mode="", media_id=[first, second])
+    assert looked.html.count(f'src="/templates/picture/{second}"') == 2, "in the form and in the post"
+    await browser.get(path)
+    await browser.submit(path, content="New", parse_mode="", media_id=[first, second])
+    stored = await _read_stored(world, campaign_id)
+    assert [file["id"] for file in stored["files"]] == [first, second]
+    page = await browser.get(path)
+    kept = [item.get("value") for item in page.root.find_all("input", name="media_id")]
+    assert kept == [first, second]
+    await browser.submit(path, content="Newer", parse_mode="", media_id=[second])
+    stored = await _read_stored(world, campaign_id)
+    assert ([file["id"] for file in stored["files"]], stored["source"]) == ([second], "Newer")
+    await browser.get(path)
+    await browser.submit(path, content="Bare", parse_mode="", media_id="")
+    assert not (await _read_stored(world, campaign_id)).get("files")
+
+
+async def test_a_file_that_comes_with_a_correction_is_posted_with_it(
+    browser_as: BrowserAs, world: World
+) -> None:
+    campaign_id = await _pause(world)
+    browser = await browser_as(Role.OPERATOR)
+    path = f"/campaigns/{campaign_id}/content"
+    await browser.get(path)
+    answer = await browser.post(path, files={"file": ("a.jpg", make_jpeg())}, content="New", parse_mode="")
+    assert answer.status == 303, answer.text
+    assert len((await _read_stored(world, campaign_id))["files"]) == 1
+    await browser.get(path)
+    refused = await browser.post(path, files={"file": ("a.jpg", b"<html>")}, content="Mine", parse_mode="")
+    assert (refused.status, bool(refused.problems["file"]), refused.value("content")) == (422, True, "Mine")
+
+
+async def test_a_file_at_an_address_stays_with_a_correction_until_another_is_chosen(
+    browser_as: BrowserAs, world: World
+) -> None:
+    campaign_id = await _pause(world)
+    await world.stage.execute(
+        "UPDATE campaigns SET content = content || CAST(:address AS jsonb)",
+        address='{"fetch": {"kind": "photo", "url": "https://pictures.example/a.jpg"}}',
+    )
+    browser = await browser_as(Role.OPERATOR)
+    path = f"/campaigns/{campaign_id}/content"
+    await browser.get(path)
+    await browser.submit(path, content="New", parse_mode="", media_id="")
+    assert (await _read_stored(world, campaign_id))["fetch"]["url"] == "https://pictures.example/a.jpg"
+    page = await browser.get(path)
+    assert page.root.find_all("input", name="without_file")
+    await browser.submit(path, content="New", parse_mode="", media_id="", without_file="on")
+    assert not (await _read_stored(world, campaign_id)).get("fetch")
+
+
+async def test_the_buttons_of_a_bots_campaign_are_corrected(browser_as: BrowserAs, world: World) -> None:
+    campaign_id = await _pause(world)
+    browser = await browser_as(Role.OPERATOR)
+    path = f"/campaigns/{campaign_id}/content"
+    assert not (await browser.get(path)).root.find_all("textarea", name="buttons")
+    bot = await world.stage.one(
+        "INSERT INTO accounts (name, kind, rate) VALUES ('herald', 'BOT', 20) RETURNING id"
+    )
+    await world.stage.execute("ALTER TABLE jobs DROP CONSTRAINT jobs_campaign_id_account_id_fkey")
+    await world.stage.execute(
+        "UPDATE campaigns SET mode = 'LIVE', account_kind = 'BOT', account_id = :bot", bot=bot.id
+    )
+    await browser.get(path)
+    typed = "Read https://news.example/ | Join https://t.me/news"
+    await browser.submit(path, content="New", parse_mode="", buttons=typed)
+    assert len((await _read_stored(world, campaign_id))["buttons"][0]) == 2
+    page = await browser.get(path)
+    assert page.value("buttons") == typed
+    refused = await browser.post(path, content="New", parse_mode="", buttons="Read nothing")
+    assert (refused.status, bool(refused.problems["buttons"])) == (422, True)
+    await browser.get(path)
+    await browser.submit(path, content="New", parse_mode="", buttons="")
+    assert not (await _read_stored(world, campaign_id)).get("buttons")

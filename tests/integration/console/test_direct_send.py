@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.console.conftest import PART, Browser, BrowserAs
 from tests.integration.delivery.rig import Rig
 from tests.support.pages import Page
+from tests.support.pictures import make_jpeg
 from tests.support.stage import Stage
 from vestnik.domain.ids import AccountId, ChannelId
 from vestnik.domain.states import HoldScope
@@ -82,6 +84,17 @@ async def send(browser: Browser, **fields: Any) -> Page:
     return await browser.post("/send", **({"account": page.value("account")} | given | fields))
 
 
+async def see_end(browser: Browser, answer: Page) -> Page:
+    """The page of results once nothing more happens."""
+    page = await browser.follow(answer)
+    results = page.root.find(id="results")
+    while "hx-get" in results.attributes:
+        assert "refresh" in results.get("hx-trigger").split()
+        page = await browser.get(results.get("hx-get"))
+        results = page.root.find(id="results")
+    return page
+
+
 async def count_commands(stage: Stage) -> int:
     return len(await stage.execute("SELECT 1 FROM account_commands"))
 
@@ -90,12 +103,7 @@ async def test_the_page_shows_telegrams_answer_in_each_channel(rig: Rig, browser
     browser = await browser_as(Role.OPERATOR)
     rig.break_sending("CHAT_WRITE_FORBIDDEN", code=403, channel="first_00002")
     answer = await send(browser, channel=[SECOND], text="<b>{channel_username}</b>", parse_mode="HTML")
-    page = await browser.follow(answer)
-    results = page.root.find(id="results")
-    while "hx-get" in results.attributes:
-        assert "refresh" in results.get("hx-trigger").split()
-        page = await browser.get(results.get("hx-get"))
-        results = page.root.find(id="results")
+    page = await see_end(browser, answer)
     failed, done = page.rows
     assert failed[:2] == [
         SECOND,
@@ -148,6 +156,70 @@ async def test_the_search_keeps_what_is_checked(channels: list[ChannelId], brows
     part = await browser.get(f"/send/channels?search=nothing&channel={FIRST}", headers=PART)
     assert part.values("channel") == [FIRST]
     assert "No other active channel fits." in part.text
+
+
+async def choose(
+    browser: Browser, content: bytes, name: str, field: str = "file", **fields: Any
+) -> list[str]:
+    """Put a file into the form; the files that it names now."""
+    part = await browser.post(
+        "/templates/picture", files={field: (name, content)}, headers=PART, files_for="send", **fields
+    )
+    assert (part.status, part.root.find_all("input", id="media_url")) == (200, [])
+    inputs = part.root.find_all("input", name="media_id")
+    return [item.get("value") for item in inputs if item.get("value")]
+
+
+async def test_files_go_with_a_text_or_alone(rig: Rig, browser_as: BrowserAs) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/send")
+    one = await choose(browser, make_jpeg(), "a.jpg")
+    both = await choose(browser, make_jpeg(80, 60), "b.jpg", "added", media_id=one)
+    await see_end(browser, await send(browser, text="", media_id=both))
+    await see_end(browser, await send(browser, media_id=one))
+    assert [(post.text, post.media is not None) for post in rig.posts] == [
+        ("", True),
+        ("", True),
+        ("Direct", True),
+    ]
+
+
+async def test_a_file_that_comes_with_the_form_stays_through_the_question(
+    stage: Stage, real_id: AccountId, browser_as: BrowserAs
+) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    page = await browser.get("/send")
+    fields = {"what": "text", "text": "Look", "parse_mode": "", "names": FIRST, "account": str(real_id)}
+    assert page.root.find("form", id="send").get("enctype") == "multipart/form-data"
+    asked = await browser.post("/send", files={"file": ("a.jpg", make_jpeg())}, **fields)
+    assert await count_commands(stage) == 0
+    (kept,) = [item.get("value") for item in asked.root.find_all("input", name="media_id")]
+    stored = await stage.one("SELECT id FROM media")
+    assert kept == str(stored.id)
+    answer = await browser.post("/send", **fields, media_id=kept, confirmed=str(real_id))
+    assert (answer.status, await count_commands(stage)) == (303, 1)
+
+
+async def test_a_file_that_cannot_be_posted_is_said_at_its_field(
+    stage: Stage, leased: AccountId, browser_as: BrowserAs
+) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    page = await browser.get("/send")
+    fields = {
+        "what": "text",
+        "text": "Look",
+        "parse_mode": "",
+        "names": FIRST,
+        "account": page.value("account"),
+    }
+    refused = await browser.post("/send", files={"file": ("a.jpg", b"<html>")}, **fields)
+    assert (refused.status, bool(refused.problems["file"]), refused.value("text")) == (422, True, "Look")
+    for unknown in ("nonsense", str(uuid4())):
+        await browser.get("/send")
+        refused = await browser.post("/send", **fields, media_id=unknown)
+        assert refused.status in {404, 422}, unknown
+        assert refused.problems, unknown
+    assert await count_commands(stage) == 0
 
 
 async def test_a_template_is_sent_as_it_is(stage: Stage, leased: AccountId, browser_as: BrowserAs) -> None:

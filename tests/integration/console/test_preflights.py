@@ -1,5 +1,7 @@
 """Preflights in the console: on a campaign's page, channel by channel, in the wizard, and at the start."""
 
+from uuid import uuid4
+
 import pytest
 
 from tests.integration.console.campaigns import World
@@ -103,6 +105,44 @@ async def test_without_a_worker_the_page_says_what_to_do(browser_as: BrowserAs, 
     refused = await browser.post(f"{path}/preflight")
     assert "No worker delivers" in refused.text
     assert await world.stage.execute("SELECT FROM preflights") == []
+
+
+class TestFindingsOfNoChannel:
+    """Why nothing is listed is told, and told apart."""
+
+    async def test_where_nobody_asked(self, browser_as: BrowserAs, world: World) -> None:
+        path = f"/campaigns/{await world.add_campaign()}"
+        page = await (await browser_as(Role.VIEWER)).get(f"{path}/preflight")
+        assert page.status == 200
+        assert "were never checked" in page.text
+        assert [link.get("href") for link in page.root.find_all("a", href=f"{path}#preflight")]
+        assert (await (await browser_as(Role.VIEWER)).get(f"/campaigns/{uuid4()}/preflight")).status == 404
+
+    async def test_where_all_are_ready(self, browser_as: BrowserAs, served: World) -> None:
+        path = f"/campaigns/{await served.add_campaign()}"
+        browser = await browser_as(Role.OPERATOR)
+        await browser.get(path)
+        await browser.post(f"{path}/preflight")
+        await served.stage.execute("UPDATE preflights SET finished_at = now(), total = 10, ready = 10")
+        page = await browser.get(f"{path}/preflight")
+        assert "Nothing stands against the post in any channel." in page.text
+        assert "No channel is like this." not in page.text
+
+    async def test_where_the_check_is_on_its_way_and_where_it_broke_off(
+        self, browser_as: BrowserAs, served: World
+    ) -> None:
+        path = f"/campaigns/{await served.add_campaign()}"
+        browser = await browser_as(Role.OPERATOR)
+        await browser.get(path)
+        await browser.post(f"{path}/preflight")
+        assert "The check is not finished." in (await browser.get(f"{path}/preflight")).text
+        await served.stage.execute(
+            "UPDATE account_commands SET status = 'EXPIRED', finished_at = now(),"
+            """ result = '{"error_code": "NO_WORKER"}'"""
+        )
+        page = await browser.get(f"{path}/preflight")
+        assert "The check did not come to its end." in page.text
+        assert "The check is not finished." not in page.text
 
 
 async def test_readers_see_it_and_ask_for_nothing(browser_as: BrowserAs, served: World) -> None:

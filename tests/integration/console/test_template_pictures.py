@@ -8,7 +8,7 @@ import pytest
 from tests.integration.console.conftest import PART, Browser, BrowserAs
 from tests.support.pages import Page
 from tests.support.pictures import make_gif, make_jpeg, make_png
-from tests.support.recordings import make_mp4
+from tests.support.recordings import make_mp3, make_mp4
 from tests.support.stage import Stage
 from vestnik.domain.media import LARGEST_PHOTO
 from vestnik.domain.users import Role
@@ -269,3 +269,42 @@ async def test_without_scripts_a_file_is_added_with_the_form(browser_as: Browser
     assert answer.status == 303
     row = await stage.one("SELECT media_ids FROM templates")
     assert (str(row.media_ids[0]), len(row.media_ids)) == (first[0], 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "asked", "kind"),
+    [
+        (make_jpeg(), "a.jpg", "document", "document"),
+        (make_mp3(), "song.mp3", "", "audio"),
+        (make_mp4(), "film.mp4", "", "video"),
+        (make_mp4(sound=False), "loop.mp4", "animation", "animation"),
+        (b"%PDF-1.7 a few words", "paper.pdf", "", "document"),
+    ],
+)
+async def test_any_file_may_be_the_first_one(
+    browser_as: BrowserAs, stage: Stage, content: bytes, name: str, asked: str, kind: str
+) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    part = await choose(browser, content, name, file_kind=asked)
+    assert (part.status, part.problems) == (200, {})
+    await browser.submit("/templates/new", **NEW, media_id=list_chosen(part))
+    assert (await stage.one("SELECT media_type FROM templates")).media_type == kind
+
+
+async def test_an_album_of_documents_begins_with_a_document(browser_as: BrowserAs, stage: Stage) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    await browser.get("/templates/new")
+    first = list_chosen(await choose(browser, b"%PDF-1.7 one", "one.pdf"))
+    both = list_chosen(await add(browser, make_jpeg(), "two.jpg", media_id=first))
+    await browser.submit("/templates/new", **NEW, media_id=both)
+    kinds = await stage.execute("SELECT kind FROM media")
+    assert [row.kind for row in kinds] == ["document", "document"]
+
+
+async def test_a_file_that_is_not_what_it_is_posted_as_is_explained(browser_as: BrowserAs) -> None:
+    browser = await browser_as(Role.OPERATOR)
+    part = await choose(browser, make_jpeg(), "a.jpg", file_kind="voice")
+    assert (part.status, bool(part.problems["file"])) == (422, True)
+    made_up = await choose(browser, make_jpeg(), "a.jpg", file_kind="hologram")
+    assert (made_up.status, bool(made_up.problems["file"])) == (422, True)

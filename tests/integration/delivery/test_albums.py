@@ -105,6 +105,19 @@ async def test_an_album_arrives_whole_and_in_order_and_is_uploaded_once(
     assert (summary.calls[UPLOAD], summary.calls[SEND_ALBUM]) == (3, 5)
 
 
+@pytest.mark.timed
+async def test_an_album_takes_the_time_of_its_messages(
+    rig: Rig, account_id: AccountId, tmp_path: Path, album: list[MediaView]
+) -> None:
+    """The rates of campaigns and accounts are messages a second."""
+    await rig.stage.add_channels(11)
+    campaign_id = await add_campaign(rig, account_id, album, rate=12)
+    await rig.start_worker(data_dir=tmp_path)
+    await rig.finish(campaign_id)
+    await check_albums(rig, campaign_id, album, 11)
+    rig.check_pace(10 * 3 / 12, slack=0.1)
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "count"), [("document", "a.pdf", 2), ("audio", "a.mp3", 3), ("photo", "a.jpg", 10)]
 )

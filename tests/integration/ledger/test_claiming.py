@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.ledger.conftest import Scene
 from tests.support.stage import NOW, Stage, make_result
+from vestnik.db import ledger
 from vestnik.db.ledger import CampaignClaim
 from vestnik.domain.states import AccountState, HoldScope, JobStatus
 
@@ -135,7 +136,7 @@ async def test_several_campaigns_are_claimed_at_once_each_its_number(scene: Scen
         CampaignClaim(campaign_id=scene.campaign_id, count=2, cursor=0, next_slot_in=timedelta(seconds=3)),
         CampaignClaim(campaign_id=other, count=5, cursor=0, next_slot_in=timedelta(seconds=4)),
     ]
-    jobs = await scene.stage.ledger.claim(scene.lease, wanted, timedelta(seconds=5))
+    jobs = (await scene.stage.ledger.claim(scene.lease, wanted, timedelta(seconds=5))).jobs
     assert [job.campaign_id for job in jobs].count(other) == 5
     assert len(jobs) == 7
     lane = await scene.stage.ledger.read_lane(scene.account_id)
@@ -149,8 +150,52 @@ async def test_several_campaigns_are_claimed_at_once_each_its_number(scene: Scen
 async def test_a_claim_that_finds_nothing_takes_no_slot(scene: Scene) -> None:
     await scene.stage.pause(scene.campaign_id)
     wanted = CampaignClaim(campaign_id=scene.campaign_id, count=2, cursor=0, next_slot_in=timedelta(hours=1))
-    assert await scene.stage.ledger.claim(scene.lease, [wanted], timedelta(hours=1)) == []
+    claim = await scene.stage.ledger.claim(scene.lease, [wanted], timedelta(hours=1))
+    assert (claim.jobs, claim.looked_to) == ([], {})
     assert (await scene.stage.acquire(scene.account_id)).next_slot_in == NOW
+
+
+class TestWhereLittleIsClaimable:
+    """A claim looks at a part of the queue only, and the next one goes on behind it."""
+
+    async def test_the_next_parts_are_looked_at_until_the_end(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger, "LOOKED_AT", 4)
+        await scene.stage.execute(
+            "UPDATE channel_peers SET access_hash = NULL WHERE channel_id <> :last", last=scene.channels[-1]
+        )
+        cursor, found, looked = 0, [], []
+        while True:
+            wanted = CampaignClaim(campaign_id=scene.campaign_id, count=2, cursor=cursor, next_slot_in=NOW)
+            claim = await scene.stage.ledger.claim(scene.lease, [wanted], NOW)
+            found += [job.channel_id for job in claim.jobs]
+            if not claim.looked_to:
+                break
+            looked.append(claim.looked_to[scene.campaign_id] - cursor)
+            cursor = claim.looked_to[scene.campaign_id]
+        assert found == [scene.channels[-1]]
+        assert looked[1:] == [4]
+        assert looked[0] >= 4
+
+    async def test_ids_of_other_campaigns_are_no_part_of_the_queue(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger, "LOOKED_AT", 1)
+        last = await scene.stage.one("SELECT max(id) AS id FROM jobs")
+        await scene.stage.add_campaign(scene.account_id)
+        behind = await scene.stage.add_campaign(scene.account_id)
+        jobs = await scene.stage.claim(scene.lease, behind, 1, cursor=last.id)
+        assert [job.channel_id for job in jobs] == scene.channels[:1]
+
+    async def test_one_that_found_enough_or_all_there_is_does_not_say_how_far_it_looked(
+        self, scene: Scene
+    ) -> None:
+        for number in (3, 20):
+            wanted = CampaignClaim(campaign_id=scene.campaign_id, count=number, cursor=0, next_slot_in=NOW)
+            claim = await scene.stage.ledger.claim(scene.lease, [wanted], NOW)
+            assert claim.looked_to == {}
+        assert await scene.counts() == {"SENDING": 10}
 
 
 async def test_read_lane_shows_holds_campaigns_and_when_a_returned_job_is_due(scene: Scene) -> None:

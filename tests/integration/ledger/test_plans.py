@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from tests.integration.ledger.conftest import Scene
 from tests.support.stage import Stage
+from vestnik.db.ledger import LOOKED_AT
 from vestnik.db.statements import load_statement
 from vestnik.domain.ids import CampaignId
 
@@ -67,6 +68,7 @@ def _claim_parameters(scene: Scene, campaign_id: CampaignId) -> dict[str, object
         "cursors": [0],
         "next_slots": [0.0],
         "account_next_slot": 0.0,
+        "span": LOOKED_AT,
     }
 
 
@@ -124,6 +126,48 @@ async def test_a_claim_from_a_campaign_that_is_the_whole_ledger_stays_on_indexes
         if node["Node Type"] == "Seq Scan" and node["Relation Name"] in {"jobs", "channels", "channel_peers"}
     }
     assert read_whole == set()
+
+
+@pytest.fixture
+async def unfound(stage: Stage) -> Scene:
+    """A campaign of many channels of which not one has an address, and no look-up is left for today."""
+    account_id = await stage.add_account()
+    channels = await stage.add_channels(30_000)
+    campaign_id = await stage.add_campaign(account_id)
+    await stage.execute(
+        "INSERT INTO account_lookups (account_id, day, used, daily_limit)"
+        " VALUES (:id, (clock_timestamp() AT TIME ZONE 'UTC')::date, 200, 200)",
+        id=account_id,
+    )
+    await stage.execute("ANALYZE jobs, channels, channel_peers, campaigns, campaign_progress")
+    lease = await stage.acquire(account_id)
+    return Scene(stage=stage, account_id=account_id, channels=channels, campaign_id=campaign_id, lease=lease)
+
+
+def _count_rows(nodes: list[dict[str, Any]], relation: str) -> int:
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes
+        if node.get("Relation Name") == relation
+    )
+
+
+async def test_a_claim_reads_a_part_of_a_queue_in_which_nothing_can_be_claimed(unfound: Scene) -> None:
+    """Regression: it read all of it, once a second, and other campaigns of the account waited for it."""
+    parameters = _claim_parameters(unfound, unfound.campaign_id)
+    nodes = await _explain(unfound.stage, "claim_jobs", parameters, options="ANALYZE, FORMAT JSON")
+    for relation in ("jobs", "channels", "channel_peers"):
+        assert _count_rows(nodes, relation) <= LOOKED_AT + 10, relation
+    assert await unfound.claim(1) == []
+
+
+async def test_a_page_that_tells_of_used_up_look_ups_reads_a_part_of_the_queue(unfound: Scene) -> None:
+    """Regression: with all but a few channels found it read all that was queued, for each open page."""
+    await unfound.stage.give_peers(unfound.account_id, unfound.channels)
+    await unfound.stage.execute("ANALYZE channel_peers")
+    parameters = {"campaign_id": unfound.campaign_id, "most": 1_001, "looked_at": 2_000}
+    nodes = await _explain(unfound.stage, "find_lookup_wait", parameters, options="ANALYZE, FORMAT JSON")
+    assert 2_000 <= _count_rows(nodes, "jobs") <= 2_010
 
 
 async def test_looking_for_missing_addresses_does_not_read_the_jobs_for_each_channel_of_others(

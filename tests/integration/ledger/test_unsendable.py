@@ -1,6 +1,9 @@
 """Queued jobs that no claim would ever take come to an end, each with its reason and none of them twice."""
 
+import asyncio
+
 import pytest
+from sqlalchemy import text
 
 from tests.integration.ledger.conftest import Scene
 from tests.support.stage import make_result
@@ -29,6 +32,16 @@ async def point_at(scene: Scene, channel_ids: list[ChannelId], tg_id: int = 77) 
 async def test_a_campaign_in_which_everything_can_be_sent_is_left_alone(scene: Scene) -> None:
     assert await scene.stage.ledger.fail_unsendable(scene.campaign_id) == (0, False)
     assert await scene.counts() == {"QUEUED": 10}
+
+
+async def test_where_nothing_has_to_end_nobody_waits_for_the_search(scene: Scene) -> None:
+    """Regression: the campaign stayed locked while all that is queued was read, and claims waited."""
+    async with scene.stage.engine.begin() as connection:
+        await connection.execute(
+            text("SELECT FROM campaigns WHERE id = :id FOR NO KEY UPDATE"), {"id": scene.campaign_id}
+        )
+        async with asyncio.timeout(30):
+            assert await scene.stage.ledger.fail_unsendable(scene.campaign_id) == (0, False)
 
 
 async def test_inactive_channels_and_pairs_end(scene: Scene) -> None:

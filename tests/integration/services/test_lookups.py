@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.stage import Stage
+from vestnik.db import lookups
 from vestnik.db.engine import open_session
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.services.accounts import list_accounts
@@ -63,6 +64,21 @@ async def test_a_used_up_budget_keeps_channels_waiting_until_the_next_day(
     assert (wait.until.astimezone(UTC).hour, wait.until.minute) == (0, 0)
     assert timedelta() < wait.until - datetime.now(UTC) <= timedelta(days=1)
     assert await read_shown(stage, account_id) == (3, 3)
+
+
+async def test_of_many_waiting_channels_it_is_said_that_there_are_more(
+    stage: Stage, account_id: AccountId, campaign_id: CampaignId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await use(stage, account_id, 3)
+    monkeypatch.setattr(lookups, "MOST_COUNTED", 1)
+    counted = await find(stage, campaign_id)
+    monkeypatch.setattr(lookups, "MOST_COUNTED", 1_000)
+    monkeypatch.setattr(lookups, "MOST_LOOKED_AT", 4)
+    looked_at = await find(stage, campaign_id)
+    assert counted is not None
+    assert looked_at is not None
+    assert (counted.channels, counted.is_more) == (1, True)
+    assert (looked_at.channels, looked_at.is_more) == (1, True)
 
 
 @pytest.mark.parametrize(("used", "day", "shown"), [(2, "today", (2, 3)), (3, "yesterday", (0, 3))])

@@ -7,7 +7,7 @@ import pytest
 from vestnik.content import read_buttons, read_content, write_buttons
 from vestnik.content.frozen import content_from_json, content_to_json, frozen_from_json, frozen_to_json
 from vestnik.domain.errors import InvalidInputError
-from vestnik.domain.posting import LinkButton, require_bot
+from vestnik.domain.posting import LinkButton, require_means
 from vestnik.domain.states import AccountKind
 
 URL = "https://news.example/1"
@@ -63,8 +63,16 @@ def test_stored_buttons_that_nobody_wrote_are_refused(stored: object) -> None:
         frozen_from_json(frozen_to_json(read_content("x", None)) | {"buttons": stored})
 
 
-def test_only_bots_and_rehearsals_have_buttons() -> None:
-    require_bot(AccountKind.BOT, "news bot")
-    require_bot(AccountKind.SIMULATED, "rehearsal")
+@pytest.mark.parametrize(("has_buttons", "is_protected"), [(True, False), (False, True)])
+def test_only_bots_and_rehearsals_have_buttons_and_protection(has_buttons: bool, is_protected: bool) -> None:
+    def require(kind: AccountKind, account: str) -> None:
+        require_means(kind, account, has_buttons=has_buttons, is_protected=is_protected)
+
+    require(AccountKind.BOT, "news bot")
+    require(AccountKind.SIMULATED, "rehearsal")
     with pytest.raises(InvalidInputError, match="'editor' is a person's"):
-        require_bot(AccountKind.USER, "editor")
+        require(AccountKind.USER, "editor")
+
+
+def test_a_person_posts_everything_else() -> None:
+    require_means(AccountKind.USER, "editor", has_buttons=False, is_protected=False)

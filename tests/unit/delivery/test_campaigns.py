@@ -8,7 +8,13 @@ import pytest
 
 from vestnik.content import Values, read_content
 from vestnik.db.ledger import ClaimedJob, RunningCampaign
-from vestnik.delivery.campaigns import CURSOR_RESET_AFTER, DRY_FOR, CampaignBook, LaneCampaign
+from vestnik.delivery.campaigns import (
+    CURSOR_RESET_AFTER,
+    DRY_FOR,
+    REST_PER_PART,
+    CampaignBook,
+    LaneCampaign,
+)
 from vestnik.delivery.contents import CampaignContent
 from vestnik.domain.ids import CampaignId, ChannelId, JobId
 from vestnik.domain.transport import Peer
@@ -77,6 +83,54 @@ def test_a_claim_that_finds_too_little_rests_and_then_looks_from_the_beginning()
     campaign.note_claim(3, [], NOW + CURSOR_RESET_AFTER + 0.1)
     assert campaign.cursor == 0
     assert not campaign.is_claimable(NOW + CURSOR_RESET_AFTER + 0.2)
+
+
+def test_a_part_of_the_queue_with_too_little_is_left_behind_at_once() -> None:
+    campaign = make_campaign()
+    campaign.note_claim(3, make_jobs(5), NOW, 5_000)
+    assert campaign.cursor == 5_000
+    assert campaign.is_claimable(NOW)
+    assert not campaign.needs_sweep
+
+
+def test_a_queue_of_many_parts_is_looked_through_the_more_rarely() -> None:
+    campaign = make_campaign(queued=100_000)
+    for part in range(1, 21):
+        campaign.note_claim(3, [], NOW, part * 5_000)
+    campaign.note_claim(3, [], NOW + CURSOR_RESET_AFTER + 0.1)
+    assert campaign.cursor == 100_000
+    campaign.note_claim(3, [], NOW + CURSOR_RESET_AFTER + 20 * REST_PER_PART + 0.1)
+    assert campaign.cursor == 0
+
+
+def test_channels_that_become_known_do_not_keep_the_end_of_the_queue_from_its_turn() -> None:
+    campaign = make_campaign(queued=100_000)
+    book = CampaignBook({KEY: campaign})
+    campaign.note_claim(3, [], NOW, 5_000)
+    book.note_peers_changed(NOW + CURSOR_RESET_AFTER + 1)
+    assert campaign.cursor == 5_000
+    campaign.note_claim(3, [], NOW + CURSOR_RESET_AFTER + 1, 10_000)
+    assert campaign.cursor == 10_000
+    campaign.note_claim(3, [], NOW + CURSOR_RESET_AFTER + 1)
+    assert campaign.cursor == 0
+
+
+def test_channels_that_become_known_have_their_turn_before_a_long_rest_of_the_queue() -> None:
+    campaign = make_campaign(queued=100_000)
+    campaign.note_claim(3, [], NOW, 5_000)
+    campaign.note_peers_changed(NOW + 1)
+    campaign.note_claim(1, make_jobs(6_000), NOW + 1)
+    assert campaign.cursor == 6_000
+    campaign.note_claim(1, make_jobs(6_001), NOW + CURSOR_RESET_AFTER + 1)
+    assert campaign.cursor == 0
+    assert campaign.is_claimable(NOW + CURSOR_RESET_AFTER + 1)
+
+
+def test_a_small_queue_is_looked_at_again_as_soon_as_a_channel_becomes_known() -> None:
+    campaign = make_campaign()
+    campaign.note_claim(3, make_jobs(5), NOW)
+    campaign.note_peers_changed(NOW)
+    assert (campaign.cursor, campaign.is_claimable(NOW)) == (0, True)
 
 
 def test_a_job_that_comes_back_ends_the_rest() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from vestnik.content import Values, read_content
 from vestnik.db.leases import Lease
-from vestnik.db.ledger import CampaignClaim, ClaimedJob, Ledger, RecordedJob
+from vestnik.db.ledger import CampaignClaim, Claim, ClaimedJob, Ledger, RecordedJob
 from vestnik.delivery.answers import AnswerJudge
 from vestnik.delivery.campaigns import CampaignBook, LaneCampaign
 from vestnik.delivery.clock import read_clock
@@ -53,6 +53,7 @@ class FakeLedger:
     """Gives out `due` once it may answer; the SQL behind it has tests of its own."""
 
     due: list[ClaimedJob] = field(default_factory=list)
+    looked_to: dict[CampaignId, int] = field(default_factory=dict)
     claims: list[list[CampaignId]] = field(default_factory=list)
     recorded: list[JobResult] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,11 +61,11 @@ class FakeLedger:
 
     async def claim(
         self, lease: Lease, wanted: Sequence[CampaignClaim], account_next_slot_in: timedelta
-    ) -> list[ClaimedJob]:
+    ) -> Claim:
         self.claims.append([want.campaign_id for want in wanted])
         self.asked.set()
         await self.may_answer.wait()
-        return self.due
+        return Claim(jobs=self.due, looked_to=self.looked_to)
 
     async def record(self, results: Sequence[JobResult]) -> list[RecordedJob]:
         self.recorded += results
@@ -81,7 +82,7 @@ class OpenLink:
 class EmptyDesk:
     """A desk without commands."""
 
-    waiting = 0
+    waiting = messages = 0
 
     def claim_if_time(
         self,
@@ -174,3 +175,17 @@ async def test_a_claim_that_is_overtaken_by_content_without_its_file_goes_back_u
         for task in running:
             task.cancel()
     assert ledger.recorded == [hand_back(JOB, maybe_sent=False)]
+
+
+async def test_a_claim_that_found_nothing_in_its_part_of_the_queue_leads_to_the_next_part() -> None:
+    campaign = make_campaign()
+    ledger, book = FakeLedger(looked_to={KEY: 5_000}), CampaignBook({KEY: campaign})
+    ledger.may_answer.set()
+    dispatcher = make_dispatcher(ledger, book)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(dispatcher.run(group))
+        while len(ledger.claims) < 2:
+            ledger.asked.clear()
+            await ledger.asked.wait()
+        running.cancel()
+    assert campaign.cursor == 5_000

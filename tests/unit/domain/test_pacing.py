@@ -97,6 +97,57 @@ def test_a_campaign_slower_than_its_account_keeps_its_own_rate(rate: float, late
     assert launched[-1][0] - launched[0][0] == pytest.approx((len(launched) - 1) / rate, abs=TOLERANCE + 1e-6)
 
 
+def make_albums(account_rate: float, rate: float, size: int) -> Schedule:
+    """A schedule with campaign A, whose posts are albums."""
+    schedule = Schedule(account_rate, 0.0)
+    schedule.put_campaign(A, rate, now=0.0, first_slot=0.0, size=size)
+    return schedule
+
+
+@given(
+    account_rate=RATES,
+    rates=st.lists(RATES, min_size=2, max_size=2),
+    size=st.integers(2, 10),
+    lateness=LATENESS,
+)
+def test_messages_of_albums_never_exceed_the_account(
+    account_rate: float, rates: list[float], size: int, lateness: list[float]
+) -> None:
+    schedule = make_albums(account_rate, rates[0], size)
+    schedule.put_campaign(B, rates[1], now=0.0, first_slot=0.0)
+    launched = launch(schedule, active=[A, B], lateness=lambda n: lateness[n % len(lateness)])
+    messages = [at for at, key in launched for _ in range(size if key == A else 1)]
+    # The post that begins in a second is whole, and one may be caught up.
+    assert most_in_a_second(messages) <= account_rate * 1.05 + 2 * size
+
+
+@pytest.mark.parametrize(("account_rate", "rate", "seconds"), [(1000.0, 20.0, 25.0), (20.0, 200.0, 25.0)])
+def test_an_album_takes_the_time_of_its_messages(account_rate: float, rate: float, seconds: float) -> None:
+    launched = launch(make_albums(account_rate, rate, 5), active=[A], posts=101)
+    assert launched[-1][0] == pytest.approx(seconds)
+
+
+def test_albums_get_no_more_of_an_account_than_texts_do() -> None:
+    schedule = make_albums(20.0, 20.0, 5)
+    schedule.put_campaign(B, 20.0, now=0.0, first_slot=0.0)
+    counted = Counter(key for _, key in launch(schedule, active=[A, B], posts=600))
+    assert counted[A] * 5 == pytest.approx(counted[B], rel=0.03)
+
+
+def test_an_album_that_became_a_text_goes_at_the_pace_of_a_text() -> None:
+    schedule = make_albums(1000.0, 10.0, 10)
+    launch(schedule, active=[A], posts=1)
+    schedule.put_campaign(A, 10.0, now=0.0, first_slot=0.0)
+    assert schedule.slot_of(A) <= 0.1
+    assert [at for at, _ in launch(schedule, active=[A], posts=3)] == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_an_album_sent_directly_takes_the_slots_of_its_messages() -> None:
+    schedule = make_schedule(10.0, a=10.0)
+    schedule.launched_command(0.0, 4)
+    assert schedule.slot_of(A) == pytest.approx(0.4)
+
+
 def test_a_stall_moves_the_schedule_instead_of_being_caught_up() -> None:
     schedule = make_schedule(200.0, a=200.0)
     stalled = launch(schedule, active=[A], posts=400, lateness=lambda n: 0.3 if n == 200 else 0.0)

@@ -123,7 +123,7 @@
     prepare();
     countAll();
     // The button that took the picture off is gone with it.
-    if (event.detail.requestConfig?.path === "/templates/picture" && document.activeElement === document.body) document.getElementById("file").focus();
+    if (event.detail.requestConfig?.path === "/templates/picture" && document.activeElement === document.body) document.querySelector("#file, #added")?.focus();
   });
 
   showTools();

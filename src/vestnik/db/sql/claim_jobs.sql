@@ -6,6 +6,9 @@
 -- (id + 0) is what the index of fresh jobs holds: the primary key would fit a bare id too, and the planner preferred to
 -- walk it past all jobs of other campaigns. The update takes an array of ids for the same reason: the planner expects a
 -- tenth of all fresh jobs from a LIMIT that it does not know, and would read the whole ledger to join them.
+-- Fresh jobs are looked at from the first one beyond the cursor on, over :span ids and no further: where nothing is
+-- claimable yet, a claim would otherwise read the whole campaign, and all others of the account would wait for it. A row
+-- without a job tells how far was looked where there was too little and there is more beyond.
 WITH lease AS MATERIALIZED (
     SELECT l.account_id FROM public.account_leases l
     JOIN public.accounts a ON a.id = l.account_id AND a.state = 'ACTIVE'
@@ -40,18 +43,25 @@ WITH lease AS MATERIALIZED (
         LIMIT w.n
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ) r
-), fresh AS MATERIALIZED (
-    SELECT f.* FROM campaign c
+), looked AS MATERIALIZED (
+    SELECT c.id AS campaign_id, w.n, w.after_id, (
+        SELECT (j.id + 0) + :span - 1 FROM public.jobs j
+        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.after_id
+        ORDER BY (j.id + 0) LIMIT 1) AS up_to
+    FROM campaign c
     JOIN wanted w ON w.campaign_id = c.id
+), fresh AS MATERIALIZED (
+    SELECT f.* FROM looked w
     CROSS JOIN LATERAL (
         SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title, p.tg_id, p.access_hash FROM public.jobs j
         JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
         JOIN public.channels ch ON ch.id = j.channel_id
-        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.after_id
+        WHERE j.campaign_id = w.campaign_id AND j.status = 'QUEUED' AND j.claims = 0
+          AND (j.id + 0) > w.after_id AND (j.id + 0) <= w.up_to
           AND p.access_hash IS NOT NULL AND p.is_active AND ch.is_active
           AND (p.hold_until IS NULL OR p.hold_until <= clock_timestamp())
         ORDER BY (j.id + 0)
-        LIMIT greatest(w.n - (SELECT count(*) FROM returned r WHERE r.campaign_id = c.id), 0)
+        LIMIT greatest(w.n - (SELECT count(*) FROM returned r WHERE r.campaign_id = w.campaign_id), 0)
         FOR NO KEY UPDATE OF j SKIP LOCKED
     ) f
 ), due AS MATERIALIZED (
@@ -91,7 +101,14 @@ WITH lease AS MATERIALIZED (
 )
 SELECT c.id, c.campaign_id, c.channel_id, c.random_id, c.attempts, c.claims, c.error_code,
        d.maybe_sent AS was_maybe_sent, d.tg_id, d.access_hash, c.claims = 1 AS is_fresh, d.username, d.title,
-       CASE WHEN d.maybe_sent THEN c.started_at ELSE clock_timestamp() END AS at
+       CASE WHEN d.maybe_sent THEN c.started_at ELSE clock_timestamp() END AS at, NULL AS looked_to
 FROM claimed c
 JOIN due d ON d.id = c.id
-ORDER BY c.id
+UNION ALL
+SELECT NULL, w.campaign_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, w.up_to
+FROM looked w
+WHERE w.n > (SELECT count(*) FROM due d WHERE d.campaign_id = w.campaign_id)
+  AND EXISTS (
+      SELECT FROM public.jobs j
+      WHERE j.campaign_id = w.campaign_id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.up_to)
+ORDER BY id

@@ -1,23 +1,25 @@
 -- End queued jobs of a campaign that no claim will ever take: the pair or the channel is inactive, or ten claims have
--- not settled whether the post went out.
-WITH campaign AS MATERIALIZED (
-    SELECT c.id FROM public.campaigns c
-    WHERE c.id = :campaign_id AND c.status = 'RUNNING'
-    FOR NO KEY UPDATE
-), candidate AS MATERIALIZED (
+-- not settled whether the post went out. The campaign is locked only once there is such a job: the search reads all that
+-- is queued, and claims of the account would wait for it.
+WITH candidate AS MATERIALIZED (
     SELECT j.id,
            CASE WHEN j.maybe_sent AND j.claims >= 10 THEN 'UNKNOWN_OUTCOME'
                 WHEN NOT ch.is_active OR NOT coalesce(p.is_active, true) THEN 'CHANNEL_INACTIVE' END AS reason
     FROM public.jobs j
-    JOIN campaign c ON c.id = j.campaign_id
     JOIN public.channels ch ON ch.id = j.channel_id
     LEFT JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
-    WHERE j.status = 'QUEUED'
+    WHERE j.campaign_id = :campaign_id AND j.status = 'QUEUED'
+      AND (NOT ch.is_active OR NOT coalesce(p.is_active, true) OR j.maybe_sent AND j.claims >= 10)
+), campaign AS MATERIALIZED (
+    SELECT c.id FROM public.campaigns c
+    WHERE c.id = :campaign_id AND c.status = 'RUNNING' AND EXISTS (SELECT FROM candidate)
+    FOR NO KEY UPDATE
 ), locked AS MATERIALIZED (
     SELECT j.id, k.reason, j.maybe_sent
-    FROM public.jobs j
+    FROM campaign c
+    JOIN public.jobs j ON j.campaign_id = c.id
     JOIN candidate k ON k.id = j.id
-    WHERE j.status = 'QUEUED' AND k.reason IS NOT NULL
+    WHERE j.status = 'QUEUED'
     ORDER BY j.id
     FOR NO KEY UPDATE OF j
 ), moved AS (

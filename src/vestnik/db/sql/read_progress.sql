@@ -9,6 +9,8 @@ SELECT c.id AS campaign_id, c.status, c.pause_reason, c.status_detail, c.deliver
        CASE WHEN c.status = 'RUNNING' THEN (
            SELECT sum(r.delivery_rate) FROM public.campaigns r
            WHERE r.account_id = c.account_id AND r.status = 'RUNNING') END AS account_demand,
+       CASE WHEN c.status = 'RUNNING' AND jsonb_typeof(c.content -> 'files') = 'array'
+            THEN greatest(jsonb_array_length(c.content -> 'files'), 1) ELSE 1 END AS messages,
        CASE WHEN c.status = 'RUNNING' THEN (
            SELECT j.not_before FROM public.jobs j
            WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0
