@@ -233,6 +233,7 @@ def make_account_setup(settings: Settings, *, announce: Announce) -> "AccountSet
     return AccountSetup(
         open_keys=lambda: open_keys(settings, announce=announce),
         read_key=read_session_key,
+        read_given_key=read_given_session_key,
         api_id=settings.telegram_api_id if has_application else None,
         api_hash=settings.telegram_api_hash.get_secret_value().strip()
         if has_application and settings.telegram_api_hash is not None
@@ -246,6 +247,19 @@ def read_session_key(text: str) -> bytes:
     from vestnik.telegram.sessions import parse_session
 
     return parse_session(text).auth_key
+
+
+def read_given_session_key(text: str) -> bytes:
+    """The same of a string that somebody hands over: InvalidInputError also when it does not lead to Telegram.
+
+    TELEGRAM_SESSION is exempt: whoever sets it runs this machine anyway.
+    """
+    from vestnik.telegram.networks import require_telegram
+    from vestnik.telegram.sessions import parse_session
+
+    parsed = parse_session(text)
+    require_telegram(parsed)
+    return parsed.auth_key
 
 
 # ---- long-lived processes -----------------------------------------------------------------------------------

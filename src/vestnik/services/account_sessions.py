@@ -32,11 +32,14 @@ MAX_API_ID: Final = 2**31 - 1
 class AccountSetup:
     """What an installation has to make accounts with.
 
-    `api_id` and `api_hash` are its application at Telegram, `rate` is the pace of a new account.
+    `read_key` reads sessions that are stored, `read_given_key` those that somebody hands over, which it may refuse
+    for where they lead. `api_id` and `api_hash` are its application at Telegram, `rate` is the pace of a new
+    account.
     """
 
     open_keys: Callable[[], KeyRing] = field(repr=False)
     read_key: ReadSessionKey = field(repr=False)
+    read_given_key: ReadSessionKey = field(repr=False)
     api_id: int | None = None
     api_hash: str | None = field(default=None, repr=False)
     rate: Decimal = Decimal(20)
@@ -61,7 +64,7 @@ async def add_account(
     Raises InvalidInputError, and ConflictError when the name or the session is taken. Nothing is stored then.
     """
     name = check_name(new.name)
-    text = None if new.session is None else check_session(new.session, setup.read_key)
+    text = None if new.session is None else check_session(new.session, setup.read_given_key)
     api_id, api_hash = choose_application(new.api_id, new.api_hash, setup)
     rate = setup.rate if new.rate is None else check_rate(new.rate)
     account_id = await rows.insert_account(session, name=name, kind=AccountKind.USER, rate=rate)
@@ -108,7 +111,7 @@ async def replace_session(
     NotFoundError, InvalidInputError, StaleRevisionError; ConflictError when another account has the session, when
     the account rehearses, or while a login is under way.
     """
-    text = check_session(new.session, setup.read_key)
+    text = check_session(new.session, setup.read_given_key)
     account = await lock_account(session, reference, expected_revision)
     require_real(account)
     await require_no_login(session, account)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.delivery.rig import Rig, RunningWorker
-from vestnik.bootstrap import read_session_key
+from vestnik.bootstrap import read_given_session_key, read_session_key
 from vestnik.db.engine import open_session
 from vestnik.db.secrets import KeyRing, open_key_ring
 from vestnik.domain.actors import Actor
@@ -31,7 +31,12 @@ class RealAccounts:
         self.rig = rig
         self.data_dir = data_dir
         self.setup = AccountSetup(
-            open_keys=self.open_keys, read_key=read_session_key, api_id=7, api_hash="abc", rate=Decimal(50)
+            open_keys=self.open_keys,
+            read_key=read_session_key,
+            read_given_key=read_given_session_key,
+            api_id=7,
+            api_hash="abc",
+            rate=Decimal(50),
         )
 
     def open_keys(self) -> KeyRing:

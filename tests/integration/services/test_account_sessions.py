@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.session_strings import make_key, make_session
-from vestnik.bootstrap import read_session_key
+from vestnik.bootstrap import read_given_session_key, read_session_key
 from vestnik.db.engine import open_session
 from vestnik.db.models import Account
 from vestnik.db.secrets import KeyRing, identify_secret
@@ -34,7 +34,7 @@ from vestnik.services.accounts import (
     ensure_default_account,
     list_accounts,
 )
-from vestnik.telegram.sessions import SessionLayout
+from vestnik.telegram.sessions import SessionLayout, parse_session
 
 OLD_KEY, NEW_KEY = bytes(32), bytes([1] * 32)
 HASH = "0123456789abcdef"
@@ -43,7 +43,12 @@ HASH = "0123456789abcdef"
 def make_setup(*keys: bytes, api_id: int | None = 7, api_hash: str | None = HASH) -> AccountSetup:
     ring = KeyRing(keys or [OLD_KEY])
     return AccountSetup(
-        open_keys=lambda: ring, read_key=read_session_key, api_id=api_id, api_hash=api_hash, rate=Decimal(20)
+        open_keys=lambda: ring,
+        read_key=read_session_key,
+        read_given_key=read_given_session_key,
+        api_id=api_id,
+        api_hash=api_hash,
+        rate=Decimal(20),
     )
 
 
@@ -124,6 +129,31 @@ async def test_an_account_by_session_string_is_active_and_its_secrets_are_encryp
 
 async def test_an_account_without_a_session_waits_for_a_login(office: Office) -> None:
     assert (await office.add("later")).state == "NEEDS_LOGIN"
+
+
+async def test_a_session_that_leads_elsewhere_than_to_telegram_is_refused_and_stored_nowhere(
+    office: Office,
+) -> None:
+    await office.add("newsroom", make_session())
+    before = await office.read("newsroom")
+    elsewhere = make_session(host="10.0.0.5")
+    with pytest.raises(InvalidInputError, match=r"10\.0\.0\.5.*none of Telegram's servers") as caught:
+        await office.add("second", elsewhere)
+    assert caught.value.field == "session"
+    with pytest.raises(InvalidInputError, match="none of Telegram's servers"):
+        await office.replace("newsroom", elsewhere)
+    assert await office.list_names() == ["newsroom", "rehearsal"]
+    assert (await office.read("newsroom")).session_ciphertext == before.session_ciphertext
+
+
+async def test_the_session_of_the_environment_may_lead_anywhere(office: Office, actor: Actor) -> None:
+    given = make_session(host="10.0.0.5")
+    environment = EnvironmentAccount(session=given, api_id=7, api_hash=HASH, read_key=read_session_key)
+    async with open_session(office.engine) as session:
+        await ensure_default_account(session, actor, environment, rate=Decimal(20), open_keys=SETUP.open_keys)
+    key = parse_session(given).auth_key
+    with pytest.raises(ConflictError, match="'default' has this session already"):
+        await office.add("second", make_session(key))
 
 
 async def test_names_are_unique(office: Office) -> None:
