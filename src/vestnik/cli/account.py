@@ -259,13 +259,16 @@ def enable_account(context: typer.Context, account: Reference, as_json: JsonOpti
 @app.command("release")
 def release_account(context: typer.Context, account: Reference, as_json: JsonOption = False) -> None:
     """Let an account post again that Telegram had restricted (LIMITED)."""
-    from vestnik.services import accounts
+    from vestnik.services import account_edits
 
     async def act(session: "AsyncSession") -> "AccountView":
-        return await accounts.release_account(session, identify_actor(), account)
+        return await account_edits.release_account(session, identify_actor(), account)
 
     view = run_action(context, act)
     if as_json:
         print_json(view)
+        return
+    if view.needs_login:
+        print(f"Account '{view.name}' is released; now log it in: vestnik account login '{view.name}'")
         return
     print(f"Account '{view.name}' is {view.state}; its running campaigns go on.")

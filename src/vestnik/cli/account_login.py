@@ -15,6 +15,7 @@ from vestnik.cli.output import JsonOption, format_time, print_json, print_note, 
 from vestnik.cli.typing_in import is_interactive, read_secret
 from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.errors import ConflictError, InvalidInputError, VestnikError
+from vestnik.domain.states import AccountState
 from vestnik.domain.telegram_login import CodeKind
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def log_in(
     _require_done(view)
     if as_json:
         print_json(view)
+        return
+    if view.account_state is AccountState.LIMITED:
+        release = f"vestnik account release '{view.account_name}'"
+        print(f"Account '{view.account_name}' is logged in; it posts nothing until it is released: {release}")
         return
     print(f"Account '{view.account_name}' is logged in; its campaigns go on.")
 

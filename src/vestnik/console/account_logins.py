@@ -16,7 +16,6 @@ from vestnik.console.qr_codes import draw_qr
 from vestnik.console.visitors import Visiting, Visitor, lead_to, open_to
 from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.errors import InvalidInputError
-from vestnik.domain.states import AccountState
 from vestnik.domain.telegram_login import CodeKind
 from vestnik.domain.users import Role
 from vestnik.services import account_logins
@@ -243,7 +242,7 @@ def _explain_answer(visitor: Visitor, account: AccountView, login: LoginView | N
     form = Form.start(way=LoginMethod.PHONE if login is None else login.method)
     if login is None or not login.error:
         return form
-    if login.is_over and account.state is not AccountState.NEEDS_LOGIN:
+    if login.is_over and not account.needs_login:
         return form
     return form.with_problems(**{login.error_field or "": visitor.say(login.error)})
 

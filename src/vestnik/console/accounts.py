@@ -19,6 +19,7 @@ from vestnik.domain.users import Role
 from vestnik.services import accounts
 from vestnik.services.account_edits import AccountChanges, disable_account, enable_account
 from vestnik.services.account_edits import change_account as change_account_by
+from vestnik.services.account_edits import release_account as release_account_by
 from vestnik.services.account_health import get_account_health
 from vestnik.services.queue import AccountStanding, list_account_standings
 from vestnik.services.syncs import find_latest_sync
@@ -82,7 +83,7 @@ async def enable(visitor: Visiting, account_id: UUID, form: Submitted) -> Respon
 @router.post("/{account_id}/release", **open_to(Role.ADMIN))
 async def release_account(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Let a restricted account post again."""
-    return await _decide(visitor, account_id, form, accounts.release_account, notice="account-released")
+    return await _decide(visitor, account_id, form, release_account_by, notice="account-released")
 
 
 async def _decide(

@@ -167,7 +167,8 @@ class LoginLedger(StatementRunner):
                 select(select(Campaign).where(Campaign.account_id == account.id).exists())
             ):
                 account.kind = AccountKind.BOT if identity.is_bot else AccountKind.USER
-            account.state, account.state_reason = AccountState.ACTIVE, None
+            if account.state != AccountState.LIMITED:  # what Telegram has against the user it still has
+                account.state, account.state_reason = AccountState.ACTIVE, None
             _finish(login)
             after = {"method": login.method, "state": account.state}
             await record_audit(

@@ -16,7 +16,7 @@ from vestnik.domain.campaigns import check_rate
 from vestnik.domain.errors import ConflictError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.names import check_name
-from vestnik.domain.states import AccountState
+from vestnik.domain.states import AccountKind, AccountState
 from vestnik.services.account_sessions import require_no_login
 from vestnik.services.accounts import REHEARSAL_ACCOUNT, AccountView, get_view, lock_account
 
@@ -131,6 +131,26 @@ async def enable_account(session: AsyncSession, actor: Actor, reference: str) ->
     elif was == AccountState.NEEDS_LOGIN and account.session_ciphertext is None:
         account.state = AccountState.NEEDS_LOGIN
     return await _finish(session, actor, account, "account.enabled", before)
+
+
+async def release_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
+    """End a restriction; only a person can know that Telegram lifted it. The account posts, or needs a login.
+
+    Raises NotFoundError; ConflictError in any other state, or while it is logged in or out.
+    """
+    account = await lock_account(session, reference, None)
+    if account.state != AccountState.LIMITED:
+        hint = "; it needs a new session" if account.state == AccountState.NEEDS_LOGIN else ""
+        raise ConflictError(
+            f"account '{account.name}' is {account.state}; only LIMITED accounts are released{hint}",
+            field="account",
+        )
+    await require_no_login(session, account)
+    before = {"state": account.state, "reason": account.state_reason}
+    has_session = account.session_ciphertext is not None or account.kind == AccountKind.SIMULATED
+    account.state = AccountState.ACTIVE if has_session else AccountState.NEEDS_LOGIN
+    account.state_reason = None
+    return await _finish(session, actor, account, "account.released", before)
 
 
 async def _finish(

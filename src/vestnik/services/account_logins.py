@@ -62,6 +62,7 @@ class LoginView:
 
     account_id: UUID
     account_name: str
+    account_state: AccountState
     method: LoginMethod
     step: LoginStep
     code_kind: str | None
@@ -199,6 +200,8 @@ async def cancel_login(session: AsyncSession, actor: Actor, reference: str) -> L
 async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginView:
     """End an account's session at Telegram; from now on nothing of it is sent, and it needs a login.
 
+    One that Telegram restricts stays LIMITED all the same: the restriction is the user's and not the session's.
+
     Raises NotFoundError; ConflictError when it has no session or a login is under way; NoWorkerError.
     """
     account = await lock_account(session, reference, None)
@@ -210,10 +213,7 @@ async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginV
         raise _make_under_way(account)
     await _require_worker(session, account)
     before = {"state": account.state}
-    if account.state == AccountState.DISABLED:
-        account.state_before = AccountState.NEEDS_LOGIN
-    else:
-        account.state, account.state_reason = AccountState.NEEDS_LOGIN, LOGGED_OUT
+    _note_log_out(account)
     begun = await rows.replace_login(session, AccountId(account.id), LoginMethod.LOG_OUT)
     await rows.insert_login_command(session, AccountId(account.id), CommandKind.LOG_OUT, None, None)
     after = {"state": account.state}
@@ -222,6 +222,18 @@ async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginV
     )
     await notify_account(session, AccountId(account.id))
     return _view(account, begun, None)
+
+
+def _note_log_out(account: Account) -> None:
+    """Nothing is sent from now on; that it is switched off or restricted is not forgotten meanwhile."""
+    match AccountState(account.state):
+        case AccountState.LIMITED:
+            return
+        case AccountState.DISABLED:
+            if account.state_before != AccountState.LIMITED:
+                account.state_before = AccountState.NEEDS_LOGIN
+        case AccountState.ACTIVE | AccountState.NEEDS_LOGIN:
+            account.state, account.state_reason = AccountState.NEEDS_LOGIN, LOGGED_OUT
 
 
 async def get_login(
@@ -262,6 +274,8 @@ def _require_login_needed(account: Account) -> None:
         case AccountState.ACTIVE:
             problem = "is logged in; log it out first"
         case AccountState.LIMITED:
+            if account.session_ciphertext is None:
+                return
             problem = "is logged in, and Telegram restricts it; a login would not help"
         case AccountState.DISABLED:
             problem = "is switched off; switch it on first"
@@ -359,6 +373,7 @@ def _view(account: Account, login: AccountLogin, open_keys: OpenKeys | None) -> 
     return LoginView(
         account_id=account.id,
         account_name=account.name,
+        account_state=AccountState(account.state),
         method=LoginMethod(login.method),
         step=LoginStep(login.step),
         code_kind=login.code_kind,

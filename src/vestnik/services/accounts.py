@@ -54,6 +54,14 @@ class AccountView:
     revision: int
     created_at: datetime
 
+    @property
+    def needs_login(self) -> bool:
+        """Whether a login would help; one that was logged out while Telegram restricts it stays LIMITED."""
+        is_logged_out = self.state is AccountState.LIMITED and not self.has_session
+        return self.kind is not AccountKind.SIMULATED and (
+            is_logged_out or self.state is AccountState.NEEDS_LOGIN
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentAccount:
@@ -118,9 +126,9 @@ async def ensure_default_account(
     """Make or update the account "default" from the environment.
 
     A session that was renewed in the database stays while the environment's value is unchanged; a changed value
-    replaces it and makes the account ACTIVE, unless somebody switched it off. Keys are opened only when there is
-    something to store. `rate` is that of a new account. Raises what `given.read_key` raises, and ConflictError
-    when the name is taken by a simulated account or another account has the session.
+    replaces it and makes the account ACTIVE, unless somebody switched it off or Telegram restricted it. Keys are
+    opened only when there is something to store. `rate` is that of a new account. Raises what `given.read_key`
+    raises, and ConflictError when the name is taken by a simulated account or another account has the session.
     """
     stored = await rows.find_account_by_name(session, DEFAULT_ACCOUNT)
     if stored is not None and stored.environment_digest == given.digest:
@@ -173,10 +181,11 @@ async def _lock_default_account(session: AsyncSession, rate: Decimal) -> Account
 
 
 def _make_active(account: Account) -> None:
-    """With a new session whatever Telegram had against the old one is over; a person's decision is not."""
+    """With a new session the end of the old one is over; a restriction is the user's, a switch a person's."""
     if account.state == AccountState.DISABLED:
-        account.state_before = AccountState.ACTIVE
-    else:
+        if account.state_before != AccountState.LIMITED:
+            account.state_before = AccountState.ACTIVE
+    elif account.state != AccountState.LIMITED:
         account.state, account.state_reason = AccountState.ACTIVE, None
 
 
@@ -187,27 +196,6 @@ async def apply_account_rate(session: AsyncSession, actor: Actor, rate: Decimal)
             session, actor, "account.rate_changed", "account", account.id, after={"rate": float(rate)}
         )
         await notify_account(session, AccountId(account.id))
-
-
-async def release_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
-    """Make a LIMITED account ACTIVE again; only a person can know that Telegram lifted the restriction.
-
-    Raises NotFoundError, ConflictError in any other state.
-    """
-    account = await lock_account(session, reference, None)
-    if account.state != AccountState.LIMITED:
-        hint = "; it needs a new session" if account.state == AccountState.NEEDS_LOGIN else ""
-        raise ConflictError(
-            f"account '{account.name}' is {account.state}; only LIMITED accounts are released{hint}",
-            field="account",
-        )
-    before = {"state": account.state, "reason": account.state_reason}
-    account.state, account.state_reason = AccountState.ACTIVE, None
-    await session.flush()
-    after = {"state": account.state}
-    await record_audit(session, actor, "account.released", "account", account.id, before=before, after=after)
-    await notify_account(session, AccountId(account.id))
-    return await get_view(session, account)
 
 
 async def lock_account(session: AsyncSession, reference: str, expected_revision: int | None) -> Account:

@@ -147,6 +147,7 @@ async def test_only_administrators_see_the_form_and_may_send_it(browser_as: Brow
 
 async def test_a_restricted_account_is_released_after_a_question(browser_as: BrowserAs, stage: Stage) -> None:
     account_id = await add_account(stage, "Newsroom", state="LIMITED")
+    await stage.execute("UPDATE accounts SET session_ciphertext = 'x' WHERE id = :id", id=account_id)
     path = f"/accounts/{account_id}/release"
     browser = await browser_as(Role.ADMIN, language="ru")
     page = await browser.get(f"/accounts/{account_id}")
@@ -155,9 +156,24 @@ async def test_a_restricted_account_is_released_after_a_question(browser_as: Bro
     answer = await browser.post(path)
     assert (await browser.post(path)).location == answer.location == f"/accounts/{account_id}"
     assert (await read_account(stage, account_id))[0] == "ACTIVE"
-    assert (await browser.follow(answer)).notice == "Аккаунт снова может публиковать."
+    assert (await browser.follow(answer)).notice == "Ограничение с аккаунта снято."
     rows = await stage.execute("SELECT 1 FROM audit_logs WHERE action = 'account.released'")
     assert len(rows) == 1
+
+
+async def test_a_restricted_account_that_is_logged_out_offers_both_and_says_so(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    account_id = await add_account(stage, "Newsroom", state="LIMITED")
+    browser = await browser_as(Role.ADMIN)
+    page = await browser.get(f"/accounts/{account_id}")
+    assert "It is logged out as well." in page.text
+    assert page.root.find_all("a", href=f"/accounts/{account_id}/login")
+    await browser.submit(f"/accounts/{account_id}/release")
+    assert (await read_account(stage, account_id))[0] == "NEEDS_LOGIN"
+    page = await browser.get(f"/accounts/{account_id}")
+    assert page.root.find_all("a", href=f"/accounts/{account_id}/login")
+    assert "as well" not in page.text
 
 
 async def test_an_account_that_is_not_restricted_is_not_released(browser_as: BrowserAs, stage: Stage) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.integration.delivery.real_accounts import ACTOR
 from tests.integration.logins.desk import BY_QR, BY_TOKEN, Desk
 from tests.support.logins import BOT_TOKEN, CODE, PASSWORD, PHONE
 from vestnik.db.engine import open_session
@@ -11,6 +12,7 @@ from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.errors import ConflictError, InvalidInputError, NoWorkerError, TooManyRequestsError
 from vestnik.domain.ids import AccountId
 from vestnik.services import account_logins
+from vestnik.services.account_edits import enable_account
 from vestnik.services.account_logins import NewLogin
 from vestnik.simulator.accounts import derive_user_id
 from vestnik.simulator.endpoint import SECOND_DC
@@ -284,6 +286,51 @@ async def test_logging_out_ends_the_session_at_telegram_and_a_login_brings_the_c
     await log_in(desk, account_id)
     await desk.rig.finish(campaign_id)
     desk.rig.check_each_once(40)
+
+
+async def test_a_restriction_outlasts_a_log_out_and_a_login(desk: Desk, account_id: AccountId) -> None:
+    await log_in(desk, account_id)
+    await desk.execute("UPDATE accounts SET state = 'LIMITED', state_reason = 'PEER_FLOOD: so it is.'")
+    with pytest.raises(ConflictError, match="a login would not help"):
+        await desk.start(account_id)
+    await desk.log_out(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    row = await desk.rig.read_account(account_id)
+    assert (row.state, row.state_reason, row.session_ciphertext) == ("LIMITED", "PEER_FLOOD: so it is.", None)
+    campaign_id = await desk.real.add_campaign(account_id, "alice", 3)
+    await log_in(desk, account_id)
+    assert (await desk.look(account_id)).account_state == "LIMITED"
+    await desk.rig.stay_silent(0.5)
+    await desk.release(account_id)
+    await desk.rig.finish(campaign_id)
+    desk.rig.check_each_once(3)
+
+
+async def test_a_restricted_account_that_is_released_logged_out_needs_a_login(
+    desk: Desk, account_id: AccountId
+) -> None:
+    await log_in(desk, account_id)
+    await desk.execute("UPDATE accounts SET state = 'LIMITED'")
+    await desk.log_out(account_id)
+    with pytest.raises(ConflictError, match="under way"):
+        await desk.release(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    assert (await desk.release(account_id)).state == "NEEDS_LOGIN"
+    await log_in(desk, account_id)
+    assert (await desk.rig.read_account(account_id)).state == "ACTIVE"
+
+
+async def test_a_restricted_account_that_was_switched_off_and_logged_out_is_still_restricted(
+    desk: Desk, account_id: AccountId
+) -> None:
+    await log_in(desk, account_id)
+    await desk.execute("UPDATE accounts SET state = 'DISABLED', state_before = 'LIMITED'")
+    await desk.log_out(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    async with open_session(desk.rig.stage.engine) as session:
+        assert (await enable_account(session, ACTOR, str(account_id))).state == "LIMITED"
+    await log_in(desk, account_id)
+    assert (await desk.rig.read_account(account_id)).state == "LIMITED"
 
 
 async def test_a_session_that_telegram_forgot_is_logged_out_all_the_same(

@@ -81,6 +81,15 @@ class Office:
         async with open_session(self.engine) as session:
             return await disable_account(session, self.actor, name)
 
+    async def take_over(self, session_text: str, actor: Actor) -> None:
+        environment = EnvironmentAccount(
+            session=session_text, api_id=7, api_hash=HASH, read_key=read_session_key
+        )
+        async with open_session(self.engine) as session:
+            await ensure_default_account(
+                session, actor, environment, rate=Decimal(20), open_keys=SETUP.open_keys
+            )
+
     async def enable(self, name: str) -> AccountView:
         async with open_session(self.engine) as session:
             return await enable_account(session, self.actor, name)
@@ -148,9 +157,7 @@ async def test_a_session_that_leads_elsewhere_than_to_telegram_is_refused_and_st
 
 async def test_the_session_of_the_environment_may_lead_anywhere(office: Office, actor: Actor) -> None:
     given = make_session(host="10.0.0.5")
-    environment = EnvironmentAccount(session=given, api_id=7, api_hash=HASH, read_key=read_session_key)
-    async with open_session(office.engine) as session:
-        await ensure_default_account(session, actor, environment, rate=Decimal(20), open_keys=SETUP.open_keys)
+    await office.take_over(given, actor)
     key = parse_session(given).auth_key
     with pytest.raises(ConflictError, match="'default' has this session already"):
         await office.add("second", make_session(key))
@@ -305,18 +312,25 @@ async def test_switching_an_account_off_and_on_lifts_no_restriction(
 async def test_an_account_that_is_off_stays_off_when_the_environment_renews_its_session(
     office: Office, actor: Actor
 ) -> None:
-    async def take_over(given: str) -> None:
-        environment = EnvironmentAccount(session=given, api_id=7, api_hash=HASH, read_key=read_session_key)
-        async with open_session(office.engine) as session:
-            await ensure_default_account(
-                session, actor, environment, rate=Decimal(20), open_keys=SETUP.open_keys
-            )
-
-    await take_over(make_session())
+    await office.take_over(make_session(), actor)
     await office.disable("default")
-    await take_over(make_session())
+    await office.take_over(make_session(), actor)
     assert (await office.read("default")).state == "DISABLED"
     assert (await office.enable("default")).state == "ACTIVE"
+
+
+@pytest.mark.parametrize(("state", "before"), [("LIMITED", None), ("DISABLED", "LIMITED")])
+async def test_a_restriction_outlasts_a_new_session_in_the_environment(
+    office: Office, actor: Actor, state: str, before: str | None
+) -> None:
+    await office.take_over(make_session(), actor)
+    await office.execute(
+        "UPDATE accounts SET state = :state, state_before = :before", state=state, before=before
+    )
+    await office.take_over(make_session(), actor)
+    if state == "DISABLED":
+        await office.enable("default")
+    assert (await office.read("default")).state == "LIMITED"
 
 
 async def test_nothing_about_a_login_is_changed_while_one_is_under_way(office: Office) -> None:
