@@ -14,7 +14,7 @@ from vestnik.db.audit import record_audit
 from vestnik.db.commands import PAYLOAD
 from vestnik.db.engine import open_session
 from vestnik.db.leases import Lease
-from vestnik.db.models import Account, AccountCommand, AccountLease, AccountLogin, Campaign
+from vestnik.db.models import Account, AccountCommand, AccountLease, AccountLogin
 from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.db.statements import StatementRunner, clean_text, load_statement
@@ -163,10 +163,10 @@ class LoginLedger(StatementRunner):
                 return refusal
             await store_session(session, account, session_text, keys=keys, read_key=read_key)
             account.tg_user_id, account.tg_name = identity.tg_id, clean_text(identity.name)
-            if not await session.scalar(
-                select(select(Campaign).where(Campaign.account_id == account.id).exists())
-            ):
-                account.kind = AccountKind.BOT if identity.is_bot else AccountKind.USER
+            kind = AccountKind.BOT if identity.is_bot else AccountKind.USER
+            await session.execute(
+                load_statement("settle_kind"), {"account_id": account.id, "kind": kind.value}
+            )
             if account.state != AccountState.LIMITED:  # what Telegram has against the user it still has
                 account.state, account.state_reason = AccountState.ACTIVE, None
             _finish(login)

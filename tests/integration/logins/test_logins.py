@@ -119,6 +119,20 @@ async def test_a_bot_logs_in_by_its_token(desk: Desk, account_id: AccountId) -> 
     assert (await desk.rig.read_account(account_id)).kind == "BOT"
 
 
+async def test_a_bot_takes_over_the_campaigns_that_were_made_before_it_logged_in(
+    desk: Desk, account_id: AccountId
+) -> None:
+    desk.rig.server.simulator.add_bot(BOT_TOKEN, "robot")
+    campaign_id = await desk.real.add_campaign(account_id, "robot", 3)
+    await desk.start(account_id, BY_TOKEN)
+    await desk.until(account_id, LoginStep.DONE)
+    assert (await desk.rig.read_account(account_id)).kind == "BOT"
+    await desk.rig.finish(campaign_id)
+    desk.rig.check_each_once(3)
+    (campaign,) = await desk.execute("SELECT account_kind FROM campaigns")
+    assert campaign.account_kind == "BOT"
+
+
 @pytest.mark.parametrize(
     ("new", "field"),
     [
