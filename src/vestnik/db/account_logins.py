@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.account_sessions import ReadSessionKey, forget_session, store_session
@@ -156,26 +157,24 @@ class LoginLedger(StatementRunner):
 
         Raises ConflictError when the login is not ours any more.
         """
-        async with open_session(self.engine) as session:
-            account, login = await _lock(session, lease, login_id)
-            refusal = judge_identity(await _read_known(session, account, identity), identity)
-            if refusal is not None:
-                return refusal
-            await store_session(session, account, session_text, keys=keys, read_key=read_key)
-            account.tg_user_id, account.tg_name = identity.tg_id, clean_text(identity.name)
-            kind = AccountKind.BOT if identity.is_bot else AccountKind.USER
-            await session.execute(
-                load_statement("settle_kind"), {"account_id": account.id, "kind": kind.value}
-            )
-            if account.state != AccountState.LIMITED:  # what Telegram has against the user it still has
-                account.state, account.state_reason = AccountState.ACTIVE, None
-            _finish(login)
-            after = {"method": login.method, "state": account.state}
-            await record_audit(
-                session, Actor.system("engine"), "account.logged_in", "account", account.id, after=after
-            )
-            await notify_account(session, lease.account_id)
-        return None
+
+        async def store() -> Refusal | None:
+            async with open_session(self.engine) as session:
+                return await _store_success(
+                    session,
+                    lease,
+                    login_id,
+                    identity=identity,
+                    session_text=session_text,
+                    keys=keys,
+                    read_key=read_key,
+                )
+
+        try:
+            return await store()
+        except IntegrityError:
+            # Another account became this user at the same moment; now it can be seen, and told.
+            return await store()
 
     async def finish_log_out(self, lease: Lease, login_id: UUID) -> None:
         """Telegram has ended the session: forget it. Raises ConflictError when it is not ours to do any more."""
@@ -185,6 +184,36 @@ class LoginLedger(StatementRunner):
             account.updated_at = func.now()
             _finish(login)
             await record_audit(session, Actor.system("engine"), "account.logged_out", "account", account.id)
+
+
+async def _store_success(
+    session: AsyncSession,
+    lease: Lease,
+    login_id: UUID,
+    *,
+    identity: Identity,
+    session_text: str,
+    keys: KeyRing,
+    read_key: ReadSessionKey,
+) -> Refusal | None:
+    """What `LoginLedger.succeed` does, in one transaction."""
+    account, login = await _lock(session, lease, login_id)
+    refusal = judge_identity(await _read_known(session, account, identity), identity)
+    if refusal is not None:
+        return refusal
+    await store_session(session, account, session_text, keys=keys, read_key=read_key)
+    account.tg_user_id, account.tg_name = identity.tg_id, clean_text(identity.name)
+    kind = AccountKind.BOT if identity.is_bot else AccountKind.USER
+    await session.execute(load_statement("settle_kind"), {"account_id": account.id, "kind": kind.value})
+    if account.state != AccountState.LIMITED:  # what Telegram has against the user it still has
+        account.state, account.state_reason = AccountState.ACTIVE, None
+    _finish(login)
+    after = {"method": login.method, "state": account.state}
+    await record_audit(
+        session, Actor.system("engine"), "account.logged_in", "account", account.id, after=after
+    )
+    await notify_account(session, lease.account_id)
+    return None
 
 
 async def _lock(session: AsyncSession, lease: Lease, login_id: UUID) -> tuple[Account, AccountLogin]:

@@ -1,9 +1,11 @@
 """The statements of logins: one process carries one out, what is typed is wiped as it is taken up."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from tests.support.stage import Stage
 from vestnik.db import account_logins as rows
@@ -192,3 +194,35 @@ async def test_a_success_stores_session_and_user_together(
     assert (row.state, row.tg_user_id, row.tg_name, row.session_version) == ("ACTIVE", 7, "Alice", 1)
     assert RING.decrypt(row.session_ciphertext, f"accounts:{account_id}:session") == "1x"
     assert await read_login(stage, account_id) == ("DONE", None)
+
+
+async def test_of_two_accounts_that_become_the_same_user_at_once_one_is_refused(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId
+) -> None:
+    login_id = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    async with open_session(stage.engine) as session:
+        # Another process has written it and not committed yet: nobody can see it, and the index waits for it.
+        await session.execute(
+            text("INSERT INTO accounts (name, kind, tg_user_id) VALUES ('faster', 'USER', :id)"), {"id": 7}
+        )
+        storing = asyncio.create_task(
+            ledger.succeed(lease, login_id, identity=ALICE, session_text="1x", keys=RING, read_key=str.encode)
+        )
+        await wait_until_blocked(stage)
+    refusal = await storing
+    assert refusal is not None
+    assert refusal.code == "USER_TAKEN"
+    assert "'faster'" in refusal.message
+    row = await stage.one("SELECT state, session_ciphertext FROM accounts WHERE id = :id", id=account_id)
+    assert tuple(row) == ("NEEDS_LOGIN", None)
+
+
+async def wait_until_blocked(stage: Stage) -> None:
+    """Until a statement waits for another transaction."""
+    async with asyncio.timeout(30):
+        while not await stage.execute(  # noqa: ASYNC110 - PostgreSQL tells nobody of waits
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        ):
+            await asyncio.sleep(0.02)
