@@ -32,7 +32,7 @@ from vestnik.domain.account_logins import (
     judge_identity,
 )
 from vestnik.domain.actors import Actor
-from vestnik.domain.commands import CommandKind, CommandStatus
+from vestnik.domain.commands import LOGIN_KINDS, CommandKind, CommandStatus
 from vestnik.domain.errors import ConflictError
 from vestnik.domain.ids import AccountId, CommandId
 from vestnik.domain.states import AccountKind, AccountState
@@ -322,7 +322,7 @@ async def wipe_login_commands(session: AsyncSession, account_id: AccountId) -> N
         update(AccountCommand)
         .where(
             AccountCommand.account_id == account_id,
-            AccountCommand.kind != CommandKind.SEND,
+            AccountCommand.kind.in_(LOGIN_KINDS),
             AccountCommand.status == CommandStatus.PENDING,
         )
         .values(status=CommandStatus.EXPIRED, payload_ciphertext=None, finished_at=func.clock_timestamp())

@@ -183,8 +183,8 @@ class LoginConversation:
                 await self._succeed(await self._require_transport().check_password(self._open(command)))
             case CommandKind.RESEND:
                 await self._show_code(await self._require_transport().resend_code())
-            case CommandKind.SEND:
-                raise AssertionError("posts are not claimed here")
+            case CommandKind.SEND | CommandKind.SYNC | CommandKind.PREFLIGHT:
+                raise AssertionError("only what belongs to a login is claimed here")
 
     async def _begin(self, command: TypedCommand) -> None:
         assert self._login is not None

@@ -14,7 +14,7 @@ from vestnik.db.engine import open_session
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.secrets import KeyRing
 from vestnik.domain.account_logins import LoginChange, LoginMethod, LoginStep
-from vestnik.domain.commands import CommandKind
+from vestnik.domain.commands import LOGIN_KINDS, CommandKind
 from vestnik.domain.errors import ConflictError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.transport import Identity
@@ -77,6 +77,28 @@ async def test_a_login_is_taken_up_once_with_what_was_typed(
     assert again is not None
     assert again.commands == []
     assert account_id not in await list_leasable(stage)
+
+
+@pytest.mark.parametrize("kind", sorted(set(CommandKind) - set(LOGIN_KINDS) - {CommandKind.SEND}))
+async def test_what_belongs_to_no_login_is_left_alone(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId, kind: CommandKind
+) -> None:
+    await stage.execute(
+        "INSERT INTO account_commands (id, account_id, kind, expires_at)"
+        " VALUES (gen_random_uuid(), :id, :kind, now() + interval '1 minute')",
+        id=account_id,
+        kind=kind.value,
+    )
+    await begin(stage, account_id)
+    login = await ledger.claim(await stage.acquire(account_id), None)
+    assert login is not None
+    assert [command.kind for command in login.commands] == [CommandKind.LOGIN]
+    async with open_session(stage.engine) as session:
+        await rows.wipe_login_commands(session, account_id)
+    await stage.execute("UPDATE account_commands SET expires_at = now() - interval '1 minute'")
+    await ledger.end_stale()
+    row = await stage.one("SELECT status FROM account_commands WHERE kind = :kind", kind=kind.value)
+    assert row.status == "PENDING"
 
 
 async def test_who_lost_the_lease_takes_up_and_writes_nothing(
