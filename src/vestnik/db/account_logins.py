@@ -275,7 +275,11 @@ async def end_stale_logins(session: AsyncSession, account_id: AccountId) -> None
 
 
 async def replace_login(session: AsyncSession, account_id: AccountId, method: LoginMethod) -> AccountLogin:
-    """Begin a login in the place of the one before, which is over; counts the starts of the last hour."""
+    """Begin a login in the place of the one before, which is over, and so is what was still typed for that one.
+
+    The starts of the last hour stay.
+    """
+    await wipe_login_commands(session, account_id)
     now = func.clock_timestamp()
     fresh = {
         "login_id": uuid4(), "method": method, "step": LoginStep.STARTING, "epoch": None, "attempts": 0,

@@ -127,6 +127,25 @@ async def test_another_login_is_not_mistaken_for_ours(
     assert row.n == 1
 
 
+async def test_what_was_typed_for_a_login_that_has_ended_is_wiped_when_the_next_begins(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId
+) -> None:
+    first = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    await ledger.put(lease, first, LoginChange(step=LoginStep.CODE))
+    async with open_session(stage.engine) as session:
+        await rows.insert_login_command(session, account_id, CommandKind.CODE, "12345", RING)
+    await ledger.put(lease, first, LoginChange(step=LoginStep.FAILED, error_code="BROKEN_OFF"))
+    second = await begin(stage, account_id, "another phone")
+    row = await stage.one("SELECT status, payload_ciphertext FROM account_commands WHERE kind = 'CODE'")
+    assert tuple(row) == ("EXPIRED", None)
+    login = await ledger.claim(await stage.acquire(account_id), None)
+    assert login is not None
+    assert login.login_id == second
+    assert [command.kind for command in login.commands] == [CommandKind.LOGIN]
+
+
 async def test_a_step_replaces_everything_of_the_one_before(
     stage: Stage, ledger: LoginLedger, account_id: AccountId
 ) -> None:
