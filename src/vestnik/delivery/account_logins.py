@@ -233,8 +233,13 @@ class LoginConversation:
             text = self._keys.decrypt(
                 stored.session, identify_secret("accounts", self._account_id, "session")
             )
-            transport = await self._connect(text)
-            await transport.log_out()
+            try:
+                transport = await self._connect(text)
+                await transport.log_out()
+            except LoginError as exc:
+                # Of a key that it does not know at all Telegram says so at once, to whatever is asked.
+                if not exc.is_session_over:
+                    raise
         login_id = self._login.login_id
         await self._insist(lambda: self._ledger.finish_log_out(self._keeper.lease, login_id))
         self._log.info("login.logged_out")

@@ -1,5 +1,6 @@
 """Logins as people make them: through the services, a worker and Telethon, at the simulator."""
 
+import secrets
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from vestnik.services import account_logins
 from vestnik.services.account_edits import enable_account
 from vestnik.services.account_logins import NewLogin
 from vestnik.simulator.accounts import derive_user_id
-from vestnik.simulator.endpoint import SECOND_DC
+from vestnik.simulator.endpoint import AUTH_KEY_BYTES, SECOND_DC, make_session_string
 from vestnik.simulator.faults import Fault, FaultKind
 
 
@@ -352,6 +353,17 @@ async def test_a_session_that_telegram_forgot_is_logged_out_all_the_same(
 ) -> None:
     await log_in(desk, account_id)
     desk.rig.server.simulator.revoke_keys("alice")
+    await desk.log_out(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    assert (await desk.rig.read_account(account_id)).session_ciphertext is None
+
+
+async def test_a_session_whose_key_telegram_does_not_know_at_all_is_logged_out_all_the_same(
+    desk: Desk, account_id: AccountId
+) -> None:
+    unknown = make_session_string(desk.rig.server.endpoint, secrets.token_bytes(AUTH_KEY_BYTES))
+    await desk.real.replace(account_id, unknown)
+    await desk.real.until_state(account_id, "NEEDS_LOGIN")
     await desk.log_out(account_id)
     await desk.until(account_id, LoginStep.DONE)
     assert (await desk.rig.read_account(account_id)).session_ciphertext is None
