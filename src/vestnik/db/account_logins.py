@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -249,7 +249,7 @@ async def _read_known(session: AsyncSession, account: Account, identity: Identit
 
 def _finish(login: AccountLogin) -> None:
     login.step = LoginStep.DONE
-    login.hint = login.qr_ciphertext = login.qr_expires_at = login.resend_at = login.retry_at = None
+    login.hint = login.qr_ciphertext = login.qr_expires_at = login.resend_at = None
     login.error_code = login.error_message = login.error_field = None
     login.finished_at = func.clock_timestamp()
 
@@ -277,7 +277,7 @@ async def end_stale_logins(session: AsyncSession, account_id: AccountId) -> None
 async def replace_login(session: AsyncSession, account_id: AccountId, method: LoginMethod) -> AccountLogin:
     """Begin a login in the place of the one before, which is over, and so is what was still typed for that one.
 
-    The starts of the last hour stay.
+    The starts of the last hour stay, and so does a wait that Telegram asked for and that is not over.
     """
     await wipe_login_commands(session, account_id)
     now = func.clock_timestamp()
@@ -285,13 +285,16 @@ async def replace_login(session: AsyncSession, account_id: AccountId, method: Lo
         "login_id": uuid4(), "method": method, "step": LoginStep.STARTING, "epoch": None, "attempts": 0,
         "hint": None, "code_kind": None, "code_length": None, "next_kind": None, "resend_at": None,
         "qr_ciphertext": None, "qr_expires_at": None, "error_code": None, "error_message": None,
-        "error_field": None, "retry_at": None, "started_at": now, "expires_at": now + INPUT_WITHIN,
+        "error_field": None, "started_at": now, "expires_at": now + INPUT_WITHIN,
         "finished_at": None,
     }  # fmt: skip
     await session.execute(
         insert(AccountLogin)
         .values(account_id=account_id, **fresh)
-        .on_conflict_do_update(index_elements=[AccountLogin.account_id], set_=fresh)
+        .on_conflict_do_update(
+            index_elements=[AccountLogin.account_id],
+            set_={**fresh, "retry_at": case((AccountLogin.retry_at > now, AccountLogin.retry_at))},
+        )
     )
     login = await get_login(session, account_id, for_update=True)
     assert login is not None

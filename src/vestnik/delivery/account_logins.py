@@ -22,6 +22,7 @@ from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.waiting import back_off, wait_for_event
 from vestnik.domain.account_logins import (
     BROKEN_OFF,
+    LONGEST_PAUSE,
     MOST_WRONG,
     TIME_OVER,
     TOO_MANY_ATTEMPTS,
@@ -258,8 +259,8 @@ class LoginConversation:
         except LoginError as exc:
             await self._note_refusal(exc)
         except TransportError as exc:
-            if exc.disconnected or self._step not in {LoginStep.CODE, LoginStep.PASSWORD}:
-                await self._fail(exc.name, exc.message)
+            if exc.disconnected or not self._can_ask_again(exc.wait):
+                await self._fail(exc.name, exc.message, wait=exc.wait)
             else:
                 await self._ask_again(exc.name, exc.message, None, exc.wait)
         except (SecretError, ConfigurationError) as exc:
@@ -272,10 +273,15 @@ class LoginConversation:
         self._attempts += is_guess
         if is_guess and self._attempts >= MOST_WRONG:
             await self._fail(TOO_MANY_ATTEMPTS, field=error.field)
-        elif error.can_retry and self._step in {LoginStep.CODE, LoginStep.PASSWORD}:
+        elif error.can_retry and self._can_ask_again(error.wait):
             await self._ask_again(error.name, error.message, error.field, error.wait)
         else:
             await self._fail(error.name, error.message, error.field, error.wait)
+
+    def _can_ask_again(self, wait: timedelta | None) -> bool:
+        """Whether a person is asked for something that he could still type after such a wait."""
+        is_typed = self._step in {LoginStep.CODE, LoginStep.PASSWORD}
+        return is_typed and (wait is None or wait <= LONGEST_PAUSE)
 
     async def _show_code(self, sent: SentCode) -> None:
         self._resend_at = None

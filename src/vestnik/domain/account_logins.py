@@ -12,6 +12,8 @@ INPUT_WITHIN: Final = timedelta(minutes=5)
 """A login for which nobody does anything for so long is over."""
 COMMAND_EXPIRES_AFTER: Final = timedelta(seconds=60)
 """What was typed and not taken up by then is wiped."""
+LONGEST_PAUSE: Final = INPUT_WITHIN - COMMAND_EXPIRES_AFTER
+"""A login that Telegram makes wait for longer is over: nobody could type anything in time after that."""
 MOST_WRONG: Final = 5
 """Codes and passwords that may be wrong in one login."""
 MOST_STARTS: Final = 5

@@ -174,7 +174,9 @@ async def resend_code(session: AsyncSession, reference: str) -> LoginView:
     account, login = await _lock_login(session, reference, LoginStep.CODE)
     if login.next_kind is None:
         raise ConflictError("Telegram has no other way to send this code", field="login")
-    _require_patience_until(login.resend_at, await _read_clock(session), "ask for another code")
+    now = await _read_clock(session)
+    _require_patience_until(login.retry_at, now, "ask for another code")
+    _require_patience_until(login.resend_at, now, "ask for another code")
     return await _put_command(session, account, login, CommandKind.RESEND)
 
 

@@ -146,6 +146,35 @@ async def test_what_was_typed_for_a_login_that_has_ended_is_wiped_when_the_next_
     assert [command.kind for command in login.commands] == [CommandKind.LOGIN]
 
 
+@pytest.mark.parametrize("step", [LoginStep.FAILED, LoginStep.CANCELLED, LoginStep.CODE])
+async def test_a_wait_that_telegram_asked_for_outlasts_what_comes_after_it(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId, step: LoginStep
+) -> None:
+    login_id = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    waiting = LoginChange(step=LoginStep.CODE, error_code="FLOOD_WAIT", retry_after=timedelta(minutes=4))
+    await ledger.put(lease, login_id, waiting)
+    told = (await stage.one("SELECT retry_at FROM account_logins")).retry_at
+    await ledger.put(lease, login_id, LoginChange(step=step))
+    assert (await stage.one("SELECT retry_at FROM account_logins")).retry_at == told
+    async with open_session(stage.engine) as session:
+        await rows.replace_login(session, account_id, LoginMethod.LOG_OUT)
+    assert (await stage.one("SELECT retry_at FROM account_logins")).retry_at == told
+
+
+async def test_a_wait_that_is_over_is_forgotten(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId
+) -> None:
+    login_id = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    await ledger.put(lease, login_id, LoginChange(step=LoginStep.CODE, retry_after=timedelta(minutes=4)))
+    await stage.execute("UPDATE account_logins SET retry_at = now() - interval '1 second'")
+    await ledger.put(lease, login_id, LoginChange(step=LoginStep.FAILED))
+    assert (await stage.one("SELECT retry_at FROM account_logins")).retry_at is None
+
+
 async def test_a_step_replaces_everything_of_the_one_before(
     stage: Stage, ledger: LoginLedger, account_id: AccountId
 ) -> None:

@@ -175,6 +175,38 @@ async def test_a_flood_wait_is_told_with_its_time_and_kept(desk: Desk, account_i
     assert 0 < caught.value.retry_after <= 90
 
 
+async def test_a_short_wait_is_sat_out_in_the_same_login(desk: Desk, account_id: AccountId) -> None:
+    await desk.reach_code(account_id)
+    desk.rig.set_faults(Fault(method="auth.signIn", kind=FaultKind.ERROR, code=420, name="FLOOD_WAIT_90"))
+    await desk.type_code(account_id)
+    view = await desk.until(account_id, LoginStep.CODE, error="FLOOD_WAIT")
+    assert view.retry_at is not None
+    desk.rig.set_faults()
+    with pytest.raises(TooManyRequestsError, match="try again"):
+        await desk.type_code(account_id)
+    await desk.execute("UPDATE account_logins SET resend_at = NULL")
+    with pytest.raises(TooManyRequestsError, match="ask for another code"):
+        async with open_session(desk.rig.stage.engine) as session:
+            await account_logins.resend_code(session, str(account_id))
+    await desk.cancel(account_id)
+    with pytest.raises(TooManyRequestsError, match="begin another login"):
+        await desk.start(account_id)
+
+
+async def test_a_wait_that_nobody_can_sit_out_ends_the_login_and_is_kept(
+    desk: Desk, account_id: AccountId
+) -> None:
+    await desk.reach_code(account_id)
+    desk.rig.set_faults(Fault(method="auth.signIn", kind=FaultKind.ERROR, code=420, name="FLOOD_WAIT_600"))
+    await desk.type_code(account_id)
+    view = await desk.until(account_id, LoginStep.FAILED)
+    assert view.error_code == "FLOOD_WAIT"
+    desk.rig.set_faults()
+    with pytest.raises(TooManyRequestsError) as caught:
+        await desk.start(account_id)
+    assert 300 < caught.value.retry_after <= 600
+
+
 async def test_another_user_is_refused_and_his_session_ended(desk: Desk, account_id: AccountId) -> None:
     await desk.execute("UPDATE accounts SET tg_user_id = 5, tg_name = 'Bob' WHERE id = :id", id=account_id)
     await desk.reach_code(account_id)
