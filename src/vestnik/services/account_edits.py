@@ -115,7 +115,7 @@ async def disable_account(session: AsyncSession, actor: Actor, reference: str) -
 async def enable_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
     """Switch an account on again: it posts, unless it has no session or Telegram had restricted it before.
 
-    Raises NotFoundError, ConflictError when it is not off.
+    Raises NotFoundError; ConflictError when it is not off, or is being logged out.
     """
     account = await lock_account(session, reference, None)
     if account.state != AccountState.DISABLED:
@@ -123,6 +123,7 @@ async def enable_account(session: AsyncSession, actor: Actor, reference: str) ->
             f"account '{account.name}' is {account.state}; only accounts that are switched off are switched on",
             field="account",
         )
+    await require_no_login(session, account)
     before = {"state": account.state}
     was, account.state_before = account.state_before, None
     account.state, account.state_reason = AccountState.ACTIVE, None

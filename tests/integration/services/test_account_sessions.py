@@ -345,6 +345,18 @@ async def test_nothing_about_a_login_is_changed_while_one_is_under_way(office: O
         await office.disable("newsroom")
 
 
+async def test_an_account_is_not_switched_on_while_it_is_being_logged_out(office: Office) -> None:
+    await office.add("newsroom", make_session())
+    await office.disable("newsroom")
+    await office.execute(
+        "INSERT INTO account_logins (account_id, login_id, method, expires_at)"
+        " SELECT id, gen_random_uuid(), 'LOG_OUT', now() FROM accounts WHERE name = 'newsroom'"
+    )
+    with pytest.raises(ConflictError, match="under way"):
+        await office.enable("newsroom")
+    assert (await office.read("newsroom")).state == "DISABLED"
+
+
 async def test_a_login_that_nobody_carries_out_any_more_stands_in_nobodys_way(office: Office) -> None:
     await office.add("newsroom")
     await office.execute(
