@@ -233,11 +233,14 @@ async def choose_account(session: AsyncSession, mode: Mode, reference: str | Non
 
 
 async def find_account(session: AsyncSession, reference: str) -> Account:
-    """The account of this name or id. Raises NotFoundError, which names those there are."""
+    """The account of this id or name. Raises NotFoundError, which names those there are.
+
+    The id comes first: an account may have been given another one's as its name.
+    """
     reference = check_name(reference, field="account")
-    account = await rows.find_account_by_name(session, reference)
-    if account is None and (account_id := parse_id(reference)) is not None:
-        account = await rows.get_account(session, AccountId(account_id))
+    account_id = parse_id(reference)
+    account = None if account_id is None else await rows.get_account(session, AccountId(account_id))
+    account = account or await rows.find_account_by_name(session, reference)
     if account is None:
         names = [standing.account.name for standing in await rows.list_accounts(session)]
         raise NotFoundError(

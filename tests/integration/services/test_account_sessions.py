@@ -357,6 +357,13 @@ async def test_an_account_is_not_switched_on_while_it_is_being_logged_out(office
     assert (await office.read("newsroom")).state == "DISABLED"
 
 
+async def test_an_id_means_the_account_that_has_it_and_none_that_is_called_so(office: Office) -> None:
+    mine, other = await office.add("mine", make_session()), await office.add("other", make_session())
+    await office.change("other", name=str(mine.id))
+    assert (await office.change(str(mine.id), rate="5")).id == mine.id
+    assert (await office.change(str(other.id), name="other")).name == "other"
+
+
 async def test_a_login_that_nobody_carries_out_any_more_stands_in_nobodys_way(office: Office) -> None:
     await office.add("newsroom")
     await office.execute(
