@@ -15,6 +15,7 @@ from vestnik.cli.output import (
     print_table,
 )
 from vestnik.cli.typing_in import read_secret
+from vestnik.domain.campaigns import check_rate
 from vestnik.domain.names import check_name
 
 if TYPE_CHECKING:
@@ -134,6 +135,10 @@ def add_account(
     from vestnik.services import account_sessions
 
     check_name(name)
+    if rate is not None:
+        check_rate(rate)
+    if with_session:
+        run_action(context, lambda session: account_sessions.check_name_is_free(session, name))
     text = read_secret("Session string", field="session") if with_session else None
     new = account_sessions.NewAccount(
         name=name, session=text, api_id=api_id, api_hash=_read_api_hash(api_id), rate=rate
@@ -163,6 +168,7 @@ def replace_session(
     """
     from vestnik.services import account_sessions
 
+    run_action(context, lambda session: account_sessions.check_replaceable(session, account))
     text = read_secret("Session string", field="session")
     new = account_sessions.NewSession(session=text, api_id=api_id, api_hash=_read_api_hash(api_id))
     setup = make_account_setup(context)

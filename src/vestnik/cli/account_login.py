@@ -95,6 +95,7 @@ class _Dialogue:
     def hold(self, method: LoginMethod) -> "LoginView":
         from vestnik.services import account_logins
 
+        self._run(lambda session: account_logins.check_start(session, self._account))
         new = account_logins.NewLogin(
             method=method,
             phone=read_secret("Phone number", field="phone") if method is LoginMethod.PHONE else None,

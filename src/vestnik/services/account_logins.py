@@ -106,12 +106,7 @@ async def start_login(
     """
     payload = _read_payload(new)
     account = await lock_account(session, reference, None)
-    require_real(account)
-    _require_login_needed(account)
-    await _require_worker(session, account)
-    login = await _find_login(session, account)
-    now = await _read_clock(session)
-    _require_patience(login, now)
+    login, now = await _require_startable(session, account)
     earlier = [] if login is None else login.recent_starts
     starts = [start for start in earlier if start > now - STARTS_WITHIN]
     begun = await rows.replace_login(session, AccountId(account.id), new.method)
@@ -123,6 +118,22 @@ async def start_login(
     await record_audit(session, actor, "account.login_started", "account", account.id, after=after)
     await notify_account(session, AccountId(account.id))
     return _view(account, begun, None)
+
+
+async def check_start(session: AsyncSession, reference: str) -> None:
+    """Raise at once what `start_login` would raise whatever is typed, so that nobody types it in vain."""
+    await _require_startable(session, await lock_account(session, reference, None))
+
+
+async def _require_startable(session: AsyncSession, account: Account) -> tuple[AccountLogin | None, datetime]:
+    """The login before this one, and what time it is."""
+    require_real(account)
+    _require_login_needed(account)
+    await _require_worker(session, account)
+    login = await _find_login(session, account)
+    now = await _read_clock(session)
+    _require_patience(login, now)
+    return login, now
 
 
 def _read_payload(new: NewLogin) -> str | None:

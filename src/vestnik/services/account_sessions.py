@@ -69,7 +69,7 @@ async def add_account(
     rate = setup.rate if new.rate is None else check_rate(new.rate)
     account_id = await rows.insert_account(session, name=name, kind=AccountKind.USER, rate=rate)
     if account_id is None:
-        raise ConflictError(f"there is an account '{name}' already; take another name", field="name")
+        raise _make_name_taken(name)
     account = await rows.get_account(session, account_id, for_update=True)
     assert account is not None
     ring = setup.open_keys()
@@ -132,6 +132,23 @@ async def replace_session(
     )
     await notify_account(session, AccountId(account.id))
     return await get_view(session, account)
+
+
+async def check_name_is_free(session: AsyncSession, name: str) -> None:
+    """Raise at once what `add_account` would raise for the name, so that nobody types a session in vain."""
+    if await rows.find_account_by_name(session, check_name(name)) is not None:
+        raise _make_name_taken(name)
+
+
+async def check_replaceable(session: AsyncSession, reference: str) -> None:
+    """Raise at once what `replace_session` would raise whatever the session is."""
+    account = await lock_account(session, reference, None)
+    require_real(account)
+    await require_no_login(session, account)
+
+
+def _make_name_taken(name: str) -> ConflictError:
+    return ConflictError(f"there is an account '{name}' already; take another name", field="name")
 
 
 def choose_application(api_id: int | None, api_hash: str | None, setup: AccountSetup) -> tuple[int, str]:

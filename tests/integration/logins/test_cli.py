@@ -104,6 +104,27 @@ async def test_without_a_worker_the_cure_is_named(
     assert "vestnik worker" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("login", "nobody"),
+        ("login", "nobody", "--bot"),
+        ("login", "rehearsal"),
+        ("session", "nobody"),
+        ("session", "rehearsal"),
+        ("add", "rehearsal", "--session"),
+        ("add", "new", "--session", "--rate", "0"),
+    ],
+)
+async def test_what_cannot_be_is_told_before_anything_secret_is_asked_for(
+    desk: Desk, terminal: Terminal, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert await terminal.run("account", *arguments) == 1
+    told = capfd.readouterr().err
+    assert "standard input" not in told
+    assert arguments[1] in told or "rate" in told
+
+
 async def test_one_way_at_a_time(desk: Desk, terminal: Terminal, capfd: pytest.CaptureFixture[str]) -> None:
     assert await terminal.run("account", "login", "newsroom", "--qr", "--bot") == 1
     assert "--qr" in capfd.readouterr().err
