@@ -17,6 +17,7 @@ from vestnik.cli.output import (
 from vestnik.cli.typing_in import read_secret
 from vestnik.domain.campaigns import check_rate
 from vestnik.domain.names import check_name
+from vestnik.domain.states import AccountKind
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,7 +53,7 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
             format_rate(view.rate),
             format_time(view.hold_until),
             "yes" if view.is_delivering else "no",
-            f"{view.lookups_used} of {view.lookups_limit}",
+            _format_lookups(view),
             view.telegram_name,
             view.id,
         )
@@ -62,6 +63,13 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
         "name", "kind", "state", "rate", "waits until", "delivering", "look-ups today", "Telegram name", "id",
     )  # fmt: skip
     print_table(columns, rows)
+
+
+def _format_lookups(view: "AccountView") -> str | None:
+    """A rehearsal's are made up, and have no budget that anybody cares for."""
+    if view.kind is AccountKind.SIMULATED:
+        return None
+    return f"{view.lookups_used} of {view.lookups_limit}"
 
 
 @app.command("show")
@@ -99,6 +107,7 @@ def show_account(context: typer.Context, account: Reference, as_json: JsonOption
             ("rate", format_rate(view.rate)),
             ("posts in the last hour", health.posts_last_hour),
             ("posts in the last day", health.posts_last_day),
+            ("look-ups today", _format_lookups(view)),
         ]
     )
     for hold in health.standing.holds:

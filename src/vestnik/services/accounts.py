@@ -49,6 +49,7 @@ class AccountView:
     """Usernames looked up today, as UTC has it."""
     lookups_limit: int
     telegram_id: int | None
+    """Of one that rehearses there is none: what the simulator makes up means nothing to anybody."""
     telegram_name: str | None
     has_session: bool
     revision: int
@@ -90,6 +91,7 @@ async def list_accounts(session: AsyncSession) -> list[AccountView]:
 
 def _view(standing: rows.AccountStanding) -> AccountView:
     account = standing.account
+    is_simulated = account.kind == AccountKind.SIMULATED
     return AccountView(
         id=account.id,
         name=account.name,
@@ -102,8 +104,8 @@ def _view(standing: rows.AccountStanding) -> AccountView:
         is_delivering=standing.is_leased,
         lookups_used=standing.lookups_used,
         lookups_limit=(DEFAULT_LOOKUPS_PER_DAY if standing.lookups_limit is None else standing.lookups_limit),
-        telegram_id=account.tg_user_id,
-        telegram_name=account.tg_name,
+        telegram_id=None if is_simulated else account.tg_user_id,
+        telegram_name=None if is_simulated else account.tg_name,
         has_session=account.session_ciphertext is not None,
         revision=account.revision,
         created_at=account.created_at,

@@ -37,7 +37,9 @@ async def test_a_phone_logs_in_with_code_and_password_and_out_again(
     assert (shown["state"], shown["posts_last_day"]) == ("ACTIVE", 0)
     assert shown["connected_since"]
     assert await terminal.run("account", "show", "newsroom") == 0
-    assert "connected since" in capfd.readouterr().out
+    told = capfd.readouterr()
+    assert "connected since" in told.out
+    assert "look-ups today          0 of 200" in told.out
     assert await terminal.run("account", "logout", "newsroom") == 0
     assert "logged out" in capfd.readouterr().out
     assert (await desk.rig.read_account(account_id)).state == "NEEDS_LOGIN"
