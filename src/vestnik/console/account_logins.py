@@ -247,7 +247,8 @@ async def _look(visitor: Visitor, account_id: UUID, *, looks: int) -> LoginView 
 
 def _explain_answer(visitor: Visitor, account: AccountView, login: LoginView | None) -> Form:
     """What Telegram said of what was typed, at its field; nothing of a login that matters no more."""
-    form = Form.start(way=LoginMethod.PHONE if login is None else login.method)
+    way = LoginMethod.PHONE if login is None or login.method is LoginMethod.LOG_OUT else login.method
+    form = Form.start(way=way)
     if login is None or not login.error:
         return form
     if login.is_over and not account.needs_login:
