@@ -315,6 +315,7 @@ async def run_api_process(
     from vestnik.web.authentication import StoredIdentities
     from vestnik.web.database import Database as WebDatabase
     from vestnik.web.hub import ProgressHub
+    from vestnik.web.login_sweep import sweep_logins
     from vestnik.web.site import Site
     from vestnik.web.state import WebState
     from vestnik.web.throttle import Throttle
@@ -349,14 +350,15 @@ async def run_api_process(
         ApiOptions(cors_origins=split_list(settings.cors_origins)),
     )
     try:
-        await serve(
-            Site(app, create_console(state)),
-            listener,
-            stop=stop,
-            ready=ready,
-            on_stopping=hub.close,
-            trusted_proxies=split_list(settings.trusted_proxies),
-        )
+        async with sweep_logins(web_database):
+            await serve(
+                Site(app, create_console(state)),
+                listener,
+                stop=stop,
+                ready=ready,
+                on_stopping=hub.close,
+                trusted_proxies=split_list(settings.trusted_proxies),
+            )
     finally:
         await close_engine(engine)
 

@@ -269,8 +269,8 @@ async def get_login(
     return await session.scalar(query.with_for_update() if for_update else query)
 
 
-async def end_stale_logins(session: AsyncSession, account_id: AccountId) -> None:
-    """As `LoginLedger.end_stale`, of one account, by those who look when no worker may be left to do it."""
+async def end_stale_logins(session: AsyncSession, account_id: AccountId | None) -> None:
+    """As `LoginLedger.end_stale`, of one account or of all, when no worker may be left to do it."""
     await session.execute(load_statement("end_stale_logins"), {"account_id": account_id, **_STALE})
 
 

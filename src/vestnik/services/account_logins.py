@@ -262,6 +262,11 @@ async def get_login(
     return None if login is None else _view(account, login, open_keys)
 
 
+async def end_abandoned_logins(session: AsyncSession) -> None:
+    """End what nobody carries out any more, of all accounts, and wipe what was typed and not taken up in time."""
+    await rows.end_stale_logins(session, None)
+
+
 async def require_login(
     session: AsyncSession, reference: str, *, open_keys: OpenKeys | None = None
 ) -> LoginView:
