@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import case, func, select, update
@@ -272,6 +273,12 @@ async def get_login(
 async def end_stale_logins(session: AsyncSession, account_id: AccountId | None) -> None:
     """As `LoginLedger.end_stale`, of one account or of all, when no worker may be left to do it."""
     await session.execute(load_statement("end_stale_logins"), {"account_id": account_id, **_STALE})
+
+
+async def list_starts(session: AsyncSession) -> Sequence[datetime]:
+    """When logins of any account began lately."""
+    found = await session.scalars(select(func.unnest(AccountLogin.recent_starts)))
+    return found.all()
 
 
 async def replace_login(session: AsyncSession, account_id: AccountId, method: LoginMethod) -> AccountLogin:

@@ -22,6 +22,7 @@ from vestnik.db.secrets import KeyRing, identify_secret
 from vestnik.domain.account_logins import (
     INPUT_WITHIN,
     MOST_STARTS,
+    MOST_STARTS_OF_ALL,
     MOST_WRONG,
     STARTS_WITHIN,
     LoginMethod,
@@ -102,7 +103,8 @@ async def start_login(
     """Begin to log an account in; a worker takes it up at once.
 
     Raises NotFoundError, InvalidInputError; ConflictError when the account needs no login or one is under way;
-    TooManyRequestsError after five within an hour, or while Telegram wants to be left alone; NoWorkerError.
+    TooManyRequestsError after five within an hour, or fifty of all accounts, or while Telegram wants to be left
+    alone; NoWorkerError.
     """
     payload = _read_payload(new)
     account = await lock_account(session, reference, None)
@@ -133,6 +135,8 @@ async def _require_startable(session: AsyncSession, account: Account) -> tuple[A
     login = await _find_login(session, account)
     now = await _read_clock(session)
     _require_patience(login, now)
+    next_start = compute_next_start(await rows.list_starts(session), now, most=MOST_STARTS_OF_ALL)
+    _require_patience_until(next_start, now, "begin a login of any account")
     return login, now
 
 

@@ -287,6 +287,29 @@ async def test_a_sixth_login_within_an_hour_is_refused(desk: Desk, account_id: A
     await desk.start(account_id)
 
 
+async def test_a_fifty_first_login_of_any_account_within_an_hour_is_refused(
+    desk: Desk, account_id: AccountId
+) -> None:
+    """Otherwise codes could be guessed without end by adding accounts."""
+    await desk.execute(
+        "INSERT INTO accounts (name, kind, state) SELECT 'account ' || n, 'USER', 'NEEDS_LOGIN'"
+        " FROM generate_series(1, 10) n"
+    )
+    await desk.execute(
+        "INSERT INTO account_logins (account_id, login_id, method, step, expires_at, finished_at, recent_starts)"
+        " SELECT id, gen_random_uuid(), 'PHONE', 'FAILED', now(), now(),"
+        " array_fill(now() - interval '10 minutes', ARRAY[5]) FROM accounts WHERE name LIKE 'account %'"
+    )
+    with pytest.raises(TooManyRequestsError, match="any account") as caught:
+        await desk.start(account_id)
+    assert 2_900 < caught.value.retry_after <= 3_000
+    await desk.execute(
+        "UPDATE account_logins SET recent_starts = recent_starts[2:]"
+        " WHERE account_id = (SELECT id FROM accounts WHERE name = 'account 1')"
+    )
+    await desk.start(account_id)
+
+
 async def test_what_nobody_takes_up_is_wiped(desk: Desk, account_id: AccountId) -> None:
     await desk.rig.workers[0].stop()
     await desk.execute(
