@@ -250,6 +250,7 @@ def make_account_setup(settings: Settings, *, announce: Announce) -> "AccountSet
     return AccountSetup(
         open_keys=make_key_opener(settings, announce=announce),
         read_key=read_session_key,
+        read_given_key=read_given_session_key,
         api_id=settings.telegram_api_id if has_application else None,
         api_hash=settings.telegram_api_hash.get_secret_value().strip()
         if has_application and settings.telegram_api_hash is not None
@@ -263,6 +264,19 @@ def read_session_key(text: str) -> bytes:
     from vestnik.telegram.sessions import parse_session
 
     return parse_session(text).auth_key
+
+
+def read_given_session_key(text: str) -> bytes:
+    """The same of a string that somebody hands over: InvalidInputError also when it does not lead to Telegram.
+
+    TELEGRAM_SESSION is exempt: whoever sets it runs this machine anyway.
+    """
+    from vestnik.telegram.networks import require_telegram
+    from vestnik.telegram.sessions import parse_session
+
+    parsed = parse_session(text)
+    require_telegram(parsed)
+    return parsed.auth_key
 
 
 # ---- long-lived processes -----------------------------------------------------------------------------------
@@ -318,6 +332,7 @@ async def run_api_process(
     from vestnik.web.authentication import StoredIdentities
     from vestnik.web.database import Database as WebDatabase
     from vestnik.web.hub import ProgressHub
+    from vestnik.web.login_sweep import sweep_logins
     from vestnik.web.site import Site
     from vestnik.web.state import WebState
     from vestnik.web.throttle import Throttle
@@ -352,14 +367,15 @@ async def run_api_process(
         ApiOptions(cors_origins=split_list(settings.cors_origins)),
     )
     try:
-        await serve(
-            Site(app, create_console(state)),
-            listener,
-            stop=stop,
-            ready=ready,
-            on_stopping=hub.close,
-            trusted_proxies=split_list(settings.trusted_proxies),
-        )
+        async with sweep_logins(web_database):
+            await serve(
+                Site(app, create_console(state)),
+                listener,
+                stop=stop,
+                ready=ready,
+                on_stopping=hub.close,
+                trusted_proxies=split_list(settings.trusted_proxies),
+            )
     finally:
         await close_engine(engine)
 

@@ -5,13 +5,15 @@ import secrets
 from vestnik.telegram.sessions import ParsedSession, SessionLayout, format_session
 
 
-def make_session(key: bytes | None = None, *, layout: SessionLayout = SessionLayout.TELETHON) -> str:
+def make_session(
+    key: bytes | None = None, *, layout: SessionLayout = SessionLayout.TELETHON, host: str = "149.154.167.51"
+) -> str:
     """A well-formed string for data centre 2; a key of its own unless one is given."""
     return format_session(
         ParsedSession(
             layout=layout,
             dc_id=2,
-            host="149.154.167.51",
+            host=host,
             port=443,
             auth_key=key or secrets.token_bytes(256),
         )

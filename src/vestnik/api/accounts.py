@@ -14,7 +14,7 @@ from vestnik.api.campaign_schemas import Rate
 from vestnik.api.schemas import ApiModel, Name, Number, Page, Patch, Text
 from vestnik.domain.states import AccountKind, AccountState, HoldScope
 from vestnik.domain.users import Role
-from vestnik.services import account_edits, account_sessions, accounts
+from vestnik.services import account_edits, account_sessions
 from vestnik.services.account_edits import AccountChanges
 from vestnik.services.account_health import AccountHealth, get_account_health
 from vestnik.services.account_sessions import (
@@ -294,7 +294,7 @@ async def release_account(act: Acting, account_id: UUID) -> AccountView:
     """Let a LIMITED account send again: only a person can know that Telegram lifted the restriction."""
 
     async def release(session: AsyncSession) -> AccountView:
-        await accounts.release_account(session, act.actor, str(account_id))
+        await account_edits.release_account(session, act.actor, str(account_id))
         return AccountView.show_standing(await get_account_standing(session, account_id))
 
     return await act(release, headers=list_etag)

@@ -15,7 +15,9 @@ from vestnik.cli.output import (
     print_table,
 )
 from vestnik.cli.typing_in import read_secret
+from vestnik.domain.campaigns import check_rate
 from vestnik.domain.names import check_name
+from vestnik.domain.states import AccountKind
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -51,7 +53,7 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
             format_rate(view.rate),
             format_time(view.hold_until),
             "yes" if view.is_delivering else "no",
-            f"{view.lookups_used} of {view.lookups_limit}",
+            _format_lookups(view),
             view.telegram_name,
             view.id,
         )
@@ -61,6 +63,13 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
         "name", "kind", "state", "rate", "waits until", "delivering", "look-ups today", "Telegram name", "id",
     )  # fmt: skip
     print_table(columns, rows)
+
+
+def _format_lookups(view: "AccountView") -> str | None:
+    """A rehearsal's are made up, and have no budget that anybody cares for."""
+    if view.kind is AccountKind.SIMULATED:
+        return None
+    return f"{view.lookups_used} of {view.lookups_limit}"
 
 
 @app.command("show")
@@ -98,6 +107,7 @@ def show_account(context: typer.Context, account: Reference, as_json: JsonOption
             ("rate", format_rate(view.rate)),
             ("posts in the last hour", health.posts_last_hour),
             ("posts in the last day", health.posts_last_day),
+            ("look-ups today", _format_lookups(view)),
         ]
     )
     for hold in health.standing.holds:
@@ -134,6 +144,10 @@ def add_account(
     from vestnik.services import account_sessions
 
     check_name(name)
+    if rate is not None:
+        check_rate(rate)
+    if with_session:
+        run_action(context, lambda session: account_sessions.check_name_is_free(session, name))
     text = read_secret("Session string", field="session") if with_session else None
     new = account_sessions.NewAccount(
         name=name, session=text, api_id=api_id, api_hash=_read_api_hash(api_id), rate=rate
@@ -163,6 +177,7 @@ def replace_session(
     """
     from vestnik.services import account_sessions
 
+    run_action(context, lambda session: account_sessions.check_replaceable(session, account))
     text = read_secret("Session string", field="session")
     new = account_sessions.NewSession(session=text, api_id=api_id, api_hash=_read_api_hash(api_id))
     setup = make_account_setup(context)
@@ -259,13 +274,16 @@ def enable_account(context: typer.Context, account: Reference, as_json: JsonOpti
 @app.command("release")
 def release_account(context: typer.Context, account: Reference, as_json: JsonOption = False) -> None:
     """Let an account post again that Telegram had restricted (LIMITED)."""
-    from vestnik.services import accounts
+    from vestnik.services import account_edits
 
     async def act(session: "AsyncSession") -> "AccountView":
-        return await accounts.release_account(session, identify_actor(), account)
+        return await account_edits.release_account(session, identify_actor(), account)
 
     view = run_action(context, act)
     if as_json:
         print_json(view)
+        return
+    if view.needs_login:
+        print(f"Account '{view.name}' is released; now log it in: vestnik account login '{view.name}'")
         return
     print(f"Account '{view.name}' is {view.state}; its running campaigns go on.")

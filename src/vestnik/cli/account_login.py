@@ -15,6 +15,7 @@ from vestnik.cli.output import JsonOption, format_time, print_json, print_note, 
 from vestnik.cli.typing_in import is_interactive, read_secret
 from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.errors import ConflictError, InvalidInputError, VestnikError
+from vestnik.domain.states import AccountState
 from vestnik.domain.telegram_login import CodeKind
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def log_in(
     if as_json:
         print_json(view)
         return
+    if view.account_state is AccountState.LIMITED:
+        release = f"vestnik account release '{view.account_name}'"
+        print(f"Account '{view.account_name}' is logged in; it posts nothing until it is released: {release}")
+        return
     print(f"Account '{view.account_name}' is logged in; its campaigns go on.")
 
 
@@ -90,6 +95,7 @@ class _Dialogue:
     def hold(self, method: LoginMethod) -> "LoginView":
         from vestnik.services import account_logins
 
+        self._run(lambda session: account_logins.check_start(session, self._account))
         new = account_logins.NewLogin(
             method=method,
             phone=read_secret("Phone number", field="phone") if method is LoginMethod.PHONE else None,

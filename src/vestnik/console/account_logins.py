@@ -16,7 +16,6 @@ from vestnik.console.qr_codes import draw_qr
 from vestnik.console.visitors import Visiting, Visitor, lead_to, open_to
 from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.errors import InvalidInputError
-from vestnik.domain.states import AccountState
 from vestnik.domain.telegram_login import CodeKind
 from vestnik.domain.users import Role
 from vestnik.services import account_logins
@@ -33,7 +32,8 @@ from vestnik.web.state import read_state
 
 router = APIRouter(prefix="/accounts")
 
-Act = Callable[[AsyncSession], Awaitable[str]]
+Step = Callable[[AsyncSession, str], Awaitable[object]]
+"""What a person does in a login, with the account's id."""
 
 _LOOK_SECONDS: Final = 0.2
 _LOOKS: Final = 15
@@ -128,71 +128,70 @@ async def show_login(visitor: Visiting, account_id: UUID) -> Response:
 @router.post("/{account_id}/login", **open_to(Role.ADMIN))
 async def start_login(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Begin a login."""
-    keys = read_state(visitor.request.app).open_keys
 
-    async def act(session: AsyncSession) -> str:
+    async def start(session: AsyncSession, reference: str) -> object:
         new = _read_login(form)
-        await account_logins.start_login(session, visitor.actor, str(account_id), new, open_keys=keys)
-        return f"/accounts/{account_id}/login"
+        keys = read_state(visitor.request.app).open_keys
+        return await account_logins.start_login(session, visitor.actor, reference, new, open_keys=keys)
 
-    return await _submit(visitor, account_id, form, act)
+    return await _take_step(visitor, account_id, form, start)
 
 
 @router.post("/{account_id}/login/code", **open_to(Role.ADMIN))
 async def submit_code(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Hand the code over."""
     keys = read_state(visitor.request.app).open_keys
-
-    async def act(session: AsyncSession) -> str:
-        await account_logins.submit_code(session, str(account_id), form.text("code"), open_keys=keys)
-        return f"/accounts/{account_id}/login"
-
-    return await _submit(visitor, account_id, form, act)
+    return await _take_step(
+        visitor,
+        account_id,
+        form,
+        lambda session, reference: account_logins.submit_code(
+            session, reference, form.text("code"), open_keys=keys
+        ),
+    )
 
 
 @router.post("/{account_id}/login/password", **open_to(Role.ADMIN))
 async def submit_password(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Hand the two-step password over."""
     keys = read_state(visitor.request.app).open_keys
-
-    async def act(session: AsyncSession) -> str:
-        await account_logins.submit_password(session, str(account_id), form.text("password"), open_keys=keys)
-        return f"/accounts/{account_id}/login"
-
-    return await _submit(visitor, account_id, form, act)
+    return await _take_step(
+        visitor,
+        account_id,
+        form,
+        lambda session, reference: account_logins.submit_password(
+            session, reference, form.text("password"), open_keys=keys
+        ),
+    )
 
 
 @router.post("/{account_id}/login/resend", **open_to(Role.ADMIN))
 async def resend_code(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Have the code sent in the next way."""
-
-    async def act(session: AsyncSession) -> str:
-        await account_logins.resend_code(session, str(account_id))
-        return f"/accounts/{account_id}/login"
-
-    return await _submit(visitor, account_id, form, act)
+    return await _take_step(visitor, account_id, form, account_logins.resend_code)
 
 
 @router.post("/{account_id}/login/cancel", **open_to(Role.ADMIN))
 async def cancel_login(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """End the login."""
-
-    async def act(session: AsyncSession) -> str:
-        await account_logins.cancel_login(session, visitor.actor, str(account_id))
-        return f"/accounts/{account_id}"
-
-    return await _submit(visitor, account_id, form, act)
+    return await _take_step(
+        visitor,
+        account_id,
+        form,
+        lambda session, reference: account_logins.cancel_login(session, visitor.actor, reference),
+        leads_to="",
+    )
 
 
 @router.post("/{account_id}/logout", **open_to(Role.ADMIN))
 async def log_out(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """End the session at Telegram."""
-
-    async def act(session: AsyncSession) -> str:
-        await account_logins.log_out(session, visitor.actor, str(account_id))
-        return f"/accounts/{account_id}/login"
-
-    return await _submit(visitor, account_id, form, act)
+    return await _take_step(
+        visitor,
+        account_id,
+        form,
+        lambda session, reference: account_logins.log_out(session, visitor.actor, reference),
+    )
 
 
 # ---- parts --------------------------------------------------------------------------------------------------
@@ -216,7 +215,15 @@ def _to_whole(form: Form) -> Form:
     return form.with_problems(**problems)
 
 
-async def _submit(visitor: Visitor, account_id: UUID, form: Form, act: Act) -> Response:
+async def _take_step(
+    visitor: Visitor, account_id: UUID, form: Form, step: Step, *, leads_to: str = "/login"
+) -> Response:
+    """Do what a form of the login's page asks for, and show what came of it; a mistake is shown on that page."""
+
+    async def act(session: AsyncSession) -> str:
+        await step(session, str(account_id))
+        return f"/accounts/{account_id}{leads_to}"
+
     async def again(corrected: Form, status: int) -> Response:
         login = await _look(visitor, account_id, looks=1)
         return await _show_login(visitor, account_id, login, _to_whole(corrected), status)
@@ -240,10 +247,11 @@ async def _look(visitor: Visitor, account_id: UUID, *, looks: int) -> LoginView 
 
 def _explain_answer(visitor: Visitor, account: AccountView, login: LoginView | None) -> Form:
     """What Telegram said of what was typed, at its field; nothing of a login that matters no more."""
-    form = Form.start(way=LoginMethod.PHONE if login is None else login.method)
+    way = LoginMethod.PHONE if login is None or login.method is LoginMethod.LOG_OUT else login.method
+    form = Form.start(way=way)
     if login is None or not login.error:
         return form
-    if login.is_over and account.state is not AccountState.NEEDS_LOGIN:
+    if login.is_over and not account.needs_login:
         return form
     return form.with_problems(**{login.error_field or "": visitor.say(login.error)})
 

@@ -10,6 +10,7 @@ from vestnik.domain.states import AccountState
 
 if TYPE_CHECKING:
     from vestnik.console.visitors import Reader
+    from vestnik.services.accounts import AccountView
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +47,20 @@ STATES: Final[Mapping[AccountState, StateWords]] = {
         cure=mark("An administrator can switch it on again on its page."),
     ),
 }
+
+
+NEVER_LOGGED_IN: Final = StateWords(
+    meaning=mark("It was never logged in, so it cannot post yet."),
+    cure=mark("Let an administrator log it in."),
+)
+
+
+def describe_account(account: "AccountView") -> StateWords:
+    """What its state means for it; one that nobody ever was behind has lost nothing."""
+    is_fresh = account.telegram_id is None and account.state_reason is None
+    if account.state is AccountState.NEEDS_LOGIN and is_fresh:
+        return NEVER_LOGGED_IN
+    return STATES[account.state]
 
 
 def explain_reason(reader: "Reader", reason: str | None) -> str | None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.console.account_words import STATES, explain_reason
+from vestnik.console.account_words import STATES, describe_account, explain_reason
 from vestnik.console.forms import Form, Submitted, submit
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.domain.actors import Actor
@@ -19,7 +19,9 @@ from vestnik.domain.users import Role
 from vestnik.services import accounts
 from vestnik.services.account_edits import AccountChanges, disable_account, enable_account
 from vestnik.services.account_edits import change_account as change_account_by
+from vestnik.services.account_edits import release_account as release_account_by
 from vestnik.services.account_health import get_account_health
+from vestnik.services.account_logins import LoginView, get_login
 from vestnik.services.queue import AccountStanding, list_account_standings
 from vestnik.services.syncs import find_latest_sync
 from vestnik.web.state import read_state
@@ -82,7 +84,7 @@ async def enable(visitor: Visiting, account_id: UUID, form: Submitted) -> Respon
 @router.post("/{account_id}/release", **open_to(Role.ADMIN))
 async def release_account(visitor: Visiting, account_id: UUID, form: Submitted) -> Response:
     """Let a restricted account post again."""
-    return await _decide(visitor, account_id, form, accounts.release_account, notice="account-released")
+    return await _decide(visitor, account_id, form, release_account_by, notice="account-released")
 
 
 async def _decide(
@@ -120,15 +122,24 @@ async def _show_account(
         standing=standing,
         health=health,
         sync=sync,
+        login=await _find_open_login(visitor, account_id),
         form=shown,
         status=status,
-        words=STATES[standing.account.state],
+        words=describe_account(standing.account),
         reason=explain_reason(visitor, standing.account.state_reason),
         lowest=MIN_RATE,
         highest=MAX_RATE,
         keeps_name=standing.account.name in SET_AT_START,
         rate_setting=RATE_SETTING if _is_set_at_start(visitor, standing) else None,
     )
+
+
+async def _find_open_login(visitor: Visitor, account_id: UUID) -> LoginView | None:
+    """A login, or log-out, that is under way: those who may go on with it are led there."""
+    if not visitor.may(Role.ADMIN):
+        return None
+    login = await visitor.read(lambda session: get_login(session, str(account_id)))
+    return None if login is None or login.is_over else login
 
 
 def write_rate(rate: Decimal) -> str:

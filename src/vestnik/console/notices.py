@@ -24,7 +24,7 @@ NOTICES: Final = {
     "password-given": mark("The password is set, and all sessions of the person have ended."),
     "token-revoked": mark("The token is revoked: whoever uses it is refused from now on."),
     "sync-requested": mark("Telegram is being asked for the account's channels."),
-    "account-released": mark("The account may post again."),
+    "account-released": mark("The account is released."),
     "account-logged-in": mark("The account is logged in. Its campaigns go on by themselves."),
     "account-disabled": mark("The account is switched off. Its campaigns wait."),
     "account-enabled": mark("The account is switched on again."),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.account_sessions import ReadSessionKey, forget_session, store_session
@@ -14,7 +16,7 @@ from vestnik.db.audit import record_audit
 from vestnik.db.commands import PAYLOAD
 from vestnik.db.engine import open_session
 from vestnik.db.leases import Lease
-from vestnik.db.models import Account, AccountCommand, AccountLease, AccountLogin, Campaign
+from vestnik.db.models import Account, AccountCommand, AccountLease, AccountLogin
 from vestnik.db.notifications import notify_account
 from vestnik.db.secrets import KeyRing, OpenKeys, identify_secret
 from vestnik.db.statements import StatementRunner, clean_text, load_statement
@@ -31,7 +33,7 @@ from vestnik.domain.account_logins import (
     judge_identity,
 )
 from vestnik.domain.actors import Actor
-from vestnik.domain.commands import CommandKind, CommandStatus
+from vestnik.domain.commands import LOGIN_KINDS, CommandKind, CommandStatus
 from vestnik.domain.errors import ConflictError
 from vestnik.domain.ids import AccountId, CommandId
 from vestnik.domain.states import AccountKind, AccountState
@@ -156,26 +158,24 @@ class LoginLedger(StatementRunner):
 
         Raises ConflictError when the login is not ours any more.
         """
-        async with open_session(self.engine) as session:
-            account, login = await _lock(session, lease, login_id)
-            refusal = judge_identity(await _read_known(session, account, identity), identity)
-            if refusal is not None:
-                return refusal
-            ring = await open_keys(session)
-            await store_session(session, account, session_text, keys=ring, read_key=read_key)
-            account.tg_user_id, account.tg_name = identity.tg_id, clean_text(identity.name)
-            if not await session.scalar(
-                select(select(Campaign).where(Campaign.account_id == account.id).exists())
-            ):
-                account.kind = AccountKind.BOT if identity.is_bot else AccountKind.USER
-            account.state, account.state_reason = AccountState.ACTIVE, None
-            _finish(login)
-            after = {"method": login.method, "state": account.state}
-            await record_audit(
-                session, Actor.system("engine"), "account.logged_in", "account", account.id, after=after
-            )
-            await notify_account(session, lease.account_id)
-        return None
+
+        async def store() -> Refusal | None:
+            async with open_session(self.engine) as session:
+                return await _store_success(
+                    session,
+                    lease,
+                    login_id,
+                    identity=identity,
+                    session_text=session_text,
+                    open_keys=open_keys,
+                    read_key=read_key,
+                )
+
+        try:
+            return await store()
+        except IntegrityError:
+            # Another account became this user at the same moment; now it can be seen, and told.
+            return await store()
 
     async def finish_log_out(self, lease: Lease, login_id: UUID) -> None:
         """Telegram has ended the session: forget it. Raises ConflictError when it is not ours to do any more."""
@@ -185,6 +185,37 @@ class LoginLedger(StatementRunner):
             account.updated_at = func.now()
             _finish(login)
             await record_audit(session, Actor.system("engine"), "account.logged_out", "account", account.id)
+
+
+async def _store_success(
+    session: AsyncSession,
+    lease: Lease,
+    login_id: UUID,
+    *,
+    identity: Identity,
+    session_text: str,
+    open_keys: OpenKeys,
+    read_key: ReadSessionKey,
+) -> Refusal | None:
+    """What `LoginLedger.succeed` does, in one transaction."""
+    account, login = await _lock(session, lease, login_id)
+    refusal = judge_identity(await _read_known(session, account, identity), identity)
+    if refusal is not None:
+        return refusal
+    ring = await open_keys(session)
+    await store_session(session, account, session_text, keys=ring, read_key=read_key)
+    account.tg_user_id, account.tg_name = identity.tg_id, clean_text(identity.name)
+    kind = AccountKind.BOT if identity.is_bot else AccountKind.USER
+    await session.execute(load_statement("settle_kind"), {"account_id": account.id, "kind": kind.value})
+    if account.state != AccountState.LIMITED:  # what Telegram has against the user it still has
+        account.state, account.state_reason = AccountState.ACTIVE, None
+    _finish(login)
+    after = {"method": login.method, "state": account.state}
+    await record_audit(
+        session, Actor.system("engine"), "account.logged_in", "account", account.id, after=after
+    )
+    await notify_account(session, lease.account_id)
+    return None
 
 
 async def _lock(session: AsyncSession, lease: Lease, login_id: UUID) -> tuple[Account, AccountLogin]:
@@ -220,7 +251,7 @@ async def _read_known(session: AsyncSession, account: Account, identity: Identit
 
 def _finish(login: AccountLogin) -> None:
     login.step = LoginStep.DONE
-    login.hint = login.qr_ciphertext = login.qr_expires_at = login.resend_at = login.retry_at = None
+    login.hint = login.qr_ciphertext = login.qr_expires_at = login.resend_at = None
     login.error_code = login.error_message = login.error_field = None
     login.finished_at = func.clock_timestamp()
 
@@ -240,25 +271,38 @@ async def get_login(
     return await session.scalar(query.with_for_update() if for_update else query)
 
 
-async def end_stale_logins(session: AsyncSession, account_id: AccountId) -> None:
-    """As `LoginLedger.end_stale`, of one account, by those who look when no worker may be left to do it."""
+async def end_stale_logins(session: AsyncSession, account_id: AccountId | None) -> None:
+    """As `LoginLedger.end_stale`, of one account or of all, when no worker may be left to do it."""
     await session.execute(load_statement("end_stale_logins"), {"account_id": account_id, **_STALE})
 
 
+async def list_starts(session: AsyncSession) -> Sequence[datetime]:
+    """When logins of any account began lately."""
+    found = await session.scalars(select(func.unnest(AccountLogin.recent_starts)))
+    return found.all()
+
+
 async def replace_login(session: AsyncSession, account_id: AccountId, method: LoginMethod) -> AccountLogin:
-    """Begin a login in the place of the one before, which is over; counts the starts of the last hour."""
+    """Begin a login in the place of the one before, which is over, and so is what was still typed for that one.
+
+    The starts of the last hour stay, and so does a wait that Telegram asked for and that is not over.
+    """
+    await wipe_login_commands(session, account_id)
     now = func.clock_timestamp()
     fresh = {
         "login_id": uuid4(), "method": method, "step": LoginStep.STARTING, "epoch": None, "attempts": 0,
         "hint": None, "code_kind": None, "code_length": None, "next_kind": None, "resend_at": None,
         "qr_ciphertext": None, "qr_expires_at": None, "error_code": None, "error_message": None,
-        "error_field": None, "retry_at": None, "started_at": now, "expires_at": now + INPUT_WITHIN,
+        "error_field": None, "started_at": now, "expires_at": now + INPUT_WITHIN,
         "finished_at": None,
     }  # fmt: skip
     await session.execute(
         insert(AccountLogin)
         .values(account_id=account_id, **fresh)
-        .on_conflict_do_update(index_elements=[AccountLogin.account_id], set_=fresh)
+        .on_conflict_do_update(
+            index_elements=[AccountLogin.account_id],
+            set_={**fresh, "retry_at": case((AccountLogin.retry_at > now, AccountLogin.retry_at))},
+        )
     )
     login = await get_login(session, account_id, for_update=True)
     assert login is not None
@@ -293,7 +337,7 @@ async def wipe_login_commands(session: AsyncSession, account_id: AccountId) -> N
         update(AccountCommand)
         .where(
             AccountCommand.account_id == account_id,
-            AccountCommand.kind != CommandKind.SEND,
+            AccountCommand.kind.in_(LOGIN_KINDS),
             AccountCommand.status == CommandStatus.PENDING,
         )
         .values(status=CommandStatus.EXPIRED, payload_ciphertext=None, finished_at=func.clock_timestamp())

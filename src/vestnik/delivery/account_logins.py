@@ -24,6 +24,7 @@ from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.waiting import back_off, wait_for_event
 from vestnik.domain.account_logins import (
     BROKEN_OFF,
+    LONGEST_PAUSE,
     MOST_WRONG,
     TIME_OVER,
     TOO_MANY_ATTEMPTS,
@@ -185,8 +186,8 @@ class LoginConversation:
                 await self._succeed(await self._require_transport().check_password(self._open(command)))
             case CommandKind.RESEND:
                 await self._show_code(await self._require_transport().resend_code())
-            case CommandKind.SEND:
-                raise AssertionError("posts are not claimed here")
+            case CommandKind.SEND | CommandKind.SYNC | CommandKind.PREFLIGHT:
+                raise AssertionError("only what belongs to a login is claimed here")
 
     async def _begin(self, command: TypedCommand) -> None:
         assert self._login is not None
@@ -235,8 +236,13 @@ class LoginConversation:
             text = self._keys.decrypt(
                 stored.session, identify_secret("accounts", self._account_id, "session")
             )
-            transport = await self._connect(text)
-            await transport.log_out()
+            try:
+                transport = await self._connect(text)
+                await transport.log_out()
+            except LoginError as exc:
+                # Of a key that it does not know at all Telegram says so at once, to whatever is asked.
+                if not exc.is_session_over:
+                    raise
         login_id = self._login.login_id
         await self._insist(lambda: self._ledger.finish_log_out(self._keeper.lease, login_id))
         self._log.info("login.logged_out")
@@ -255,8 +261,8 @@ class LoginConversation:
         except LoginError as exc:
             await self._note_refusal(exc)
         except TransportError as exc:
-            if exc.disconnected or self._step not in {LoginStep.CODE, LoginStep.PASSWORD}:
-                await self._fail(exc.name, exc.message)
+            if exc.disconnected or not self._can_ask_again(exc.wait):
+                await self._fail(exc.name, exc.message, wait=exc.wait)
             else:
                 await self._ask_again(exc.name, exc.message, None, exc.wait)
         except (SecretError, ConfigurationError) as exc:
@@ -269,10 +275,15 @@ class LoginConversation:
         self._attempts += is_guess
         if is_guess and self._attempts >= MOST_WRONG:
             await self._fail(TOO_MANY_ATTEMPTS, field=error.field)
-        elif error.can_retry and self._step in {LoginStep.CODE, LoginStep.PASSWORD}:
+        elif error.can_retry and self._can_ask_again(error.wait):
             await self._ask_again(error.name, error.message, error.field, error.wait)
         else:
             await self._fail(error.name, error.message, error.field, error.wait)
+
+    def _can_ask_again(self, wait: timedelta | None) -> bool:
+        """Whether a person is asked for something that he could still type after such a wait."""
+        is_typed = self._step in {LoginStep.CODE, LoginStep.PASSWORD}
+        return is_typed and (wait is None or wait <= LONGEST_PAUSE)
 
     async def _show_code(self, sent: SentCode) -> None:
         self._resend_at = None

@@ -12,11 +12,14 @@ INPUT_WITHIN: Final = timedelta(minutes=5)
 """A login for which nobody does anything for so long is over."""
 COMMAND_EXPIRES_AFTER: Final = timedelta(seconds=60)
 """What was typed and not taken up by then is wiped."""
+LONGEST_PAUSE: Final = INPUT_WITHIN - COMMAND_EXPIRES_AFTER
+"""A login that Telegram makes wait for longer is over: nobody could type anything in time after that."""
 MOST_WRONG: Final = 5
 """Codes and passwords that may be wrong in one login."""
 MOST_STARTS: Final = 5
+MOST_STARTS_OF_ALL: Final = 50
 STARTS_WITHIN: Final = timedelta(hours=1)
-"""So many logins of one account may begin within this time."""
+"""So many logins of one account, and of all together, may begin within this time: accounts are quickly added."""
 
 
 class LoginMethod(StrEnum):
@@ -69,10 +72,12 @@ class LoginChange:
     extends: bool = True
 
 
-def compute_next_start(starts: Sequence[datetime], now: datetime) -> datetime | None:
+def compute_next_start(
+    starts: Sequence[datetime], now: datetime, *, most: int = MOST_STARTS
+) -> datetime | None:
     """When the next login may begin; None for now."""
     recent = sorted(start for start in starts if start > now - STARTS_WITHIN)
-    return recent[-MOST_STARTS] + STARTS_WITHIN if len(recent) >= MOST_STARTS else None
+    return recent[-most] + STARTS_WITHIN if len(recent) >= most else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,6 +60,16 @@ class CommandKind(StrEnum):
     """Find out what would become of a campaign if it started."""
 
 
+LOGIN_KINDS: Final = (
+    CommandKind.LOGIN,
+    CommandKind.CODE,
+    CommandKind.PASSWORD,
+    CommandKind.RESEND,
+    CommandKind.LOG_OUT,
+)
+"""Those that belong to a login, or to a log-out, and to nothing else."""
+
+
 class CommandStatus(StrEnum):
     """PENDING was never handed to Telegram, STARTED may have been."""
 

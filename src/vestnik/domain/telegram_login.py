@@ -66,7 +66,8 @@ class LoginError(VestnikError):
     `name` is Telegram's own name for it (PHONE_CODE_INVALID, FLOOD_WAIT, …) or ours (NOT_ASKED, …); `field` is
     ``phone``, ``code``, ``password``, ``token``, ``apiId`` or ``session``, if one of them is at fault. With
     `can_retry` the same step can be taken again on this connection, after `wait` if there is one; without it the
-    login goes back to its first step, here or on a new connection.
+    login goes back to its first step, here or on a new connection. `is_session_over` when the session that the
+    transport was made of has ended already.
     """
 
     code = "TELEGRAM_LOGIN"
@@ -79,11 +80,13 @@ class LoginError(VestnikError):
         field: str | None = None,
         can_retry: bool = False,
         wait: timedelta | None = None,
+        is_session_over: bool = False,
     ) -> None:
         super().__init__(message, field=field)
         self.name = name
         self.can_retry = can_retry
         self.wait = wait
+        self.is_session_over = is_session_over
 
 
 class PasswordNeededError(LoginError):

@@ -16,7 +16,7 @@ from vestnik.domain.campaigns import check_rate
 from vestnik.domain.errors import ConflictError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.names import check_name
-from vestnik.domain.states import AccountState
+from vestnik.domain.states import AccountKind, AccountState
 from vestnik.services.account_sessions import require_no_login
 from vestnik.services.accounts import REHEARSAL_ACCOUNT, AccountView, get_view, lock_account
 
@@ -115,7 +115,7 @@ async def disable_account(session: AsyncSession, actor: Actor, reference: str) -
 async def enable_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
     """Switch an account on again: it posts, unless it has no session or Telegram had restricted it before.
 
-    Raises NotFoundError, ConflictError when it is not off.
+    Raises NotFoundError; ConflictError when it is not off, or is being logged out.
     """
     account = await lock_account(session, reference, None)
     if account.state != AccountState.DISABLED:
@@ -123,6 +123,7 @@ async def enable_account(session: AsyncSession, actor: Actor, reference: str) ->
             f"account '{account.name}' is {account.state}; only accounts that are switched off are switched on",
             field="account",
         )
+    await require_no_login(session, account)
     before = {"state": account.state}
     was, account.state_before = account.state_before, None
     account.state, account.state_reason = AccountState.ACTIVE, None
@@ -131,6 +132,26 @@ async def enable_account(session: AsyncSession, actor: Actor, reference: str) ->
     elif was == AccountState.NEEDS_LOGIN and account.session_ciphertext is None:
         account.state = AccountState.NEEDS_LOGIN
     return await _finish(session, actor, account, "account.enabled", before)
+
+
+async def release_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
+    """End a restriction; only a person can know that Telegram lifted it. The account posts, or needs a login.
+
+    Raises NotFoundError; ConflictError in any other state, or while it is logged in or out.
+    """
+    account = await lock_account(session, reference, None)
+    if account.state != AccountState.LIMITED:
+        hint = "; it needs a new session" if account.state == AccountState.NEEDS_LOGIN else ""
+        raise ConflictError(
+            f"account '{account.name}' is {account.state}; only LIMITED accounts are released{hint}",
+            field="account",
+        )
+    await require_no_login(session, account)
+    before = {"state": account.state, "reason": account.state_reason}
+    has_session = account.session_ciphertext is not None or account.kind == AccountKind.SIMULATED
+    account.state = AccountState.ACTIVE if has_session else AccountState.NEEDS_LOGIN
+    account.state_reason = None
+    return await _finish(session, actor, account, "account.released", before)
 
 
 async def _finish(

@@ -21,6 +21,7 @@ from vestnik.db.secrets import KeyRing, OpenKeys, identify_secret
 from vestnik.domain.account_logins import (
     INPUT_WITHIN,
     MOST_STARTS,
+    MOST_STARTS_OF_ALL,
     MOST_WRONG,
     STARTS_WITHIN,
     LoginMethod,
@@ -59,6 +60,7 @@ class LoginView:
 
     account_id: UUID
     account_name: str
+    account_state: AccountState
     method: LoginMethod
     step: LoginStep
     code_kind: str | None
@@ -98,16 +100,12 @@ async def start_login(
     """Begin to log an account in; a worker takes it up at once.
 
     Raises NotFoundError, InvalidInputError; ConflictError when the account needs no login or one is under way;
-    TooManyRequestsError after five within an hour, or while Telegram wants to be left alone; NoWorkerError.
+    TooManyRequestsError after five within an hour, or fifty of all accounts, or while Telegram wants to be left
+    alone; NoWorkerError.
     """
     payload = _read_payload(new)
     account = await lock_account(session, reference, None)
-    require_real(account)
-    _require_login_needed(account)
-    await _require_worker(session, account)
-    login = await _find_login(session, account)
-    now = await _read_clock(session)
-    _require_patience(login, now)
+    login, now = await _require_startable(session, account)
     earlier = [] if login is None else login.recent_starts
     starts = [start for start in earlier if start > now - STARTS_WITHIN]
     begun = await rows.replace_login(session, AccountId(account.id), new.method)
@@ -119,6 +117,24 @@ async def start_login(
     await record_audit(session, actor, "account.login_started", "account", account.id, after=after)
     await notify_account(session, AccountId(account.id))
     return _view(account, begun)
+
+
+async def check_start(session: AsyncSession, reference: str) -> None:
+    """Raise at once what `start_login` would raise whatever is typed, so that nobody types it in vain."""
+    await _require_startable(session, await lock_account(session, reference, None))
+
+
+async def _require_startable(session: AsyncSession, account: Account) -> tuple[AccountLogin | None, datetime]:
+    """The login before this one, and what time it is."""
+    require_real(account)
+    _require_login_needed(account)
+    await _require_worker(session, account)
+    login = await _find_login(session, account)
+    now = await _read_clock(session)
+    _require_patience(login, now)
+    next_start = compute_next_start(await rows.list_starts(session), now, most=MOST_STARTS_OF_ALL)
+    _require_patience_until(next_start, now, "begin a login of any account")
+    return login, now
 
 
 def _read_payload(new: NewLogin) -> str | None:
@@ -170,7 +186,9 @@ async def resend_code(session: AsyncSession, reference: str) -> LoginView:
     account, login = await _lock_login(session, reference, LoginStep.CODE)
     if login.next_kind is None:
         raise ConflictError("Telegram has no other way to send this code", field="login")
-    _require_patience_until(login.resend_at, await _read_clock(session), "ask for another code")
+    now = await _read_clock(session)
+    _require_patience_until(login.retry_at, now, "ask for another code")
+    _require_patience_until(login.resend_at, now, "ask for another code")
     return await _put_command(session, account, login, CommandKind.RESEND)
 
 
@@ -196,6 +214,8 @@ async def cancel_login(session: AsyncSession, actor: Actor, reference: str) -> L
 async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginView:
     """End an account's session at Telegram; from now on nothing of it is sent, and it needs a login.
 
+    One that Telegram restricts stays LIMITED all the same: the restriction is the user's and not the session's.
+
     Raises NotFoundError; ConflictError when it has no session or a login is under way; NoWorkerError.
     """
     account = await lock_account(session, reference, None)
@@ -207,10 +227,7 @@ async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginV
         raise _make_under_way(account)
     await _require_worker(session, account)
     before = {"state": account.state}
-    if account.state == AccountState.DISABLED:
-        account.state_before = AccountState.NEEDS_LOGIN
-    else:
-        account.state, account.state_reason = AccountState.NEEDS_LOGIN, LOGGED_OUT
+    _note_log_out(account)
     begun = await rows.replace_login(session, AccountId(account.id), LoginMethod.LOG_OUT)
     await rows.insert_login_command(session, AccountId(account.id), CommandKind.LOG_OUT, None, None)
     after = {"state": account.state}
@@ -219,6 +236,18 @@ async def log_out(session: AsyncSession, actor: Actor, reference: str) -> LoginV
     )
     await notify_account(session, AccountId(account.id))
     return _view(account, begun)
+
+
+def _note_log_out(account: Account) -> None:
+    """Nothing is sent from now on; that it is switched off or restricted is not forgotten meanwhile."""
+    match AccountState(account.state):
+        case AccountState.LIMITED:
+            return
+        case AccountState.DISABLED:
+            if account.state_before != AccountState.LIMITED:
+                account.state_before = AccountState.NEEDS_LOGIN
+        case AccountState.ACTIVE | AccountState.NEEDS_LOGIN:
+            account.state, account.state_reason = AccountState.NEEDS_LOGIN, LOGGED_OUT
 
 
 async def get_login(
@@ -232,6 +261,11 @@ async def get_login(
     await rows.end_stale_logins(session, AccountId(account.id))
     login = await rows.get_login(session, AccountId(account.id))
     return None if login is None else _view(account, login, await _read_qr(session, login, open_keys))
+
+
+async def end_abandoned_logins(session: AsyncSession) -> None:
+    """End what nobody carries out any more, of all accounts, and wipe what was typed and not taken up in time."""
+    await rows.end_stale_logins(session, None)
 
 
 async def require_login(
@@ -259,6 +293,8 @@ def _require_login_needed(account: Account) -> None:
         case AccountState.ACTIVE:
             problem = "is logged in; log it out first"
         case AccountState.LIMITED:
+            if account.session_ciphertext is None:
+                return
             problem = "is logged in, and Telegram restricts it; a login would not help"
         case AccountState.DISABLED:
             problem = "is switched off; switch it on first"
@@ -357,6 +393,7 @@ def _view(account: Account, login: AccountLogin, qr_url: str | None = None) -> L
     return LoginView(
         account_id=account.id,
         account_name=account.name,
+        account_state=AccountState(account.state),
         method=LoginMethod(login.method),
         step=LoginStep(login.step),
         code_kind=login.code_kind,

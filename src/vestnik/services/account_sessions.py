@@ -31,11 +31,14 @@ MAX_API_ID: Final = 2**31 - 1
 class AccountSetup:
     """What an installation has to make accounts with.
 
-    `api_id` and `api_hash` are its application at Telegram, `rate` is the pace of a new account.
+    `read_key` reads sessions that are stored, `read_given_key` those that somebody hands over, which it may refuse
+    for where they lead. `api_id` and `api_hash` are its application at Telegram, `rate` is the pace of a new
+    account.
     """
 
     open_keys: OpenKeys = field(repr=False)
     read_key: ReadSessionKey = field(repr=False)
+    read_given_key: ReadSessionKey = field(repr=False)
     api_id: int | None = None
     api_hash: str | None = field(default=None, repr=False)
     rate: Decimal = Decimal(20)
@@ -60,12 +63,12 @@ async def add_account(
     Raises InvalidInputError, and ConflictError when the name or the session is taken. Nothing is stored then.
     """
     name = check_name(new.name)
-    text = None if new.session is None else check_session(new.session, setup.read_key)
+    text = None if new.session is None else check_session(new.session, setup.read_given_key)
     api_id, api_hash = choose_application(new.api_id, new.api_hash, setup)
     rate = setup.rate if new.rate is None else check_rate(new.rate)
     account_id = await rows.insert_account(session, name=name, kind=AccountKind.USER, rate=rate)
     if account_id is None:
-        raise ConflictError(f"there is an account '{name}' already; take another name", field="name")
+        raise _make_name_taken(name)
     account = await rows.get_account(session, account_id, for_update=True)
     assert account is not None
     ring = await setup.open_keys(session)
@@ -107,7 +110,7 @@ async def replace_session(
     NotFoundError, InvalidInputError, StaleRevisionError; ConflictError when another account has the session, when
     the account rehearses, or while a login is under way.
     """
-    text = check_session(new.session, setup.read_key)
+    text = check_session(new.session, setup.read_given_key)
     account = await lock_account(session, reference, expected_revision)
     require_real(account)
     await require_no_login(session, account)
@@ -128,6 +131,23 @@ async def replace_session(
     )
     await notify_account(session, AccountId(account.id))
     return await get_view(session, account)
+
+
+async def check_name_is_free(session: AsyncSession, name: str) -> None:
+    """Raise at once what `add_account` would raise for the name, so that nobody types a session in vain."""
+    if await rows.find_account_by_name(session, check_name(name)) is not None:
+        raise _make_name_taken(name)
+
+
+async def check_replaceable(session: AsyncSession, reference: str) -> None:
+    """Raise at once what `replace_session` would raise whatever the session is."""
+    account = await lock_account(session, reference, None)
+    require_real(account)
+    await require_no_login(session, account)
+
+
+def _make_name_taken(name: str) -> ConflictError:
+    return ConflictError(f"there is an account '{name}' already; take another name", field="name")
 
 
 def choose_application(api_id: int | None, api_hash: str | None, setup: AccountSetup) -> tuple[int, str]:

@@ -49,10 +49,19 @@ class AccountView:
     """Usernames looked up today, as UTC has it."""
     lookups_limit: int
     telegram_id: int | None
+    """Of one that rehearses there is none: what the simulator makes up means nothing to anybody."""
     telegram_name: str | None
     has_session: bool
     revision: int
     created_at: datetime
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether a login would help; one that was logged out while Telegram restricts it stays LIMITED."""
+        is_logged_out = self.state is AccountState.LIMITED and not self.has_session
+        return self.kind is not AccountKind.SIMULATED and (
+            is_logged_out or self.state is AccountState.NEEDS_LOGIN
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +91,7 @@ async def list_accounts(session: AsyncSession) -> list[AccountView]:
 
 def _view(standing: rows.AccountStanding) -> AccountView:
     account = standing.account
+    is_simulated = account.kind == AccountKind.SIMULATED
     return AccountView(
         id=account.id,
         name=account.name,
@@ -94,8 +104,8 @@ def _view(standing: rows.AccountStanding) -> AccountView:
         is_delivering=standing.is_leased,
         lookups_used=standing.lookups_used,
         lookups_limit=(DEFAULT_LOOKUPS_PER_DAY if standing.lookups_limit is None else standing.lookups_limit),
-        telegram_id=account.tg_user_id,
-        telegram_name=account.tg_name,
+        telegram_id=None if is_simulated else account.tg_user_id,
+        telegram_name=None if is_simulated else account.tg_name,
         has_session=account.session_ciphertext is not None,
         revision=account.revision,
         created_at=account.created_at,
@@ -118,9 +128,9 @@ async def ensure_default_account(
     """Make or update the account "default" from the environment.
 
     A session that was renewed in the database stays while the environment's value is unchanged; a changed value
-    replaces it and makes the account ACTIVE, unless somebody switched it off. Keys are opened only when there is
-    something to store. `rate` is that of a new account. Raises what `given.read_key` raises, and ConflictError
-    when the name is taken by a simulated account or another account has the session.
+    replaces it and makes the account ACTIVE, unless somebody switched it off or Telegram restricted it. Keys are
+    opened only when there is something to store. `rate` is that of a new account. Raises what `given.read_key`
+    raises, and ConflictError when the name is taken by a simulated account or another account has the session.
     """
     stored = await rows.find_account_by_name(session, DEFAULT_ACCOUNT)
     if stored is not None and stored.environment_digest == given.digest:
@@ -173,10 +183,11 @@ async def _lock_default_account(session: AsyncSession, rate: Decimal) -> Account
 
 
 def _make_active(account: Account) -> None:
-    """With a new session whatever Telegram had against the old one is over; a person's decision is not."""
+    """With a new session the end of the old one is over; a restriction is the user's, a switch a person's."""
     if account.state == AccountState.DISABLED:
-        account.state_before = AccountState.ACTIVE
-    else:
+        if account.state_before != AccountState.LIMITED:
+            account.state_before = AccountState.ACTIVE
+    elif account.state != AccountState.LIMITED:
         account.state, account.state_reason = AccountState.ACTIVE, None
 
 
@@ -187,27 +198,6 @@ async def apply_account_rate(session: AsyncSession, actor: Actor, rate: Decimal)
             session, actor, "account.rate_changed", "account", account.id, after={"rate": float(rate)}
         )
         await notify_account(session, AccountId(account.id))
-
-
-async def release_account(session: AsyncSession, actor: Actor, reference: str) -> AccountView:
-    """Make a LIMITED account ACTIVE again; only a person can know that Telegram lifted the restriction.
-
-    Raises NotFoundError, ConflictError in any other state.
-    """
-    account = await lock_account(session, reference, None)
-    if account.state != AccountState.LIMITED:
-        hint = "; it needs a new session" if account.state == AccountState.NEEDS_LOGIN else ""
-        raise ConflictError(
-            f"account '{account.name}' is {account.state}; only LIMITED accounts are released{hint}",
-            field="account",
-        )
-    before = {"state": account.state, "reason": account.state_reason}
-    account.state, account.state_reason = AccountState.ACTIVE, None
-    await session.flush()
-    after = {"state": account.state}
-    await record_audit(session, actor, "account.released", "account", account.id, before=before, after=after)
-    await notify_account(session, AccountId(account.id))
-    return await get_view(session, account)
 
 
 async def lock_account(session: AsyncSession, reference: str, expected_revision: int | None) -> Account:
@@ -245,11 +235,14 @@ async def choose_account(session: AsyncSession, mode: Mode, reference: str | Non
 
 
 async def find_account(session: AsyncSession, reference: str) -> Account:
-    """The account of this name or id. Raises NotFoundError, which names those there are."""
+    """The account of this id or name. Raises NotFoundError, which names those there are.
+
+    The id comes first: an account may have been given another one's as its name.
+    """
     reference = check_name(reference, field="account")
-    account = await rows.find_account_by_name(session, reference)
-    if account is None and (account_id := parse_id(reference)) is not None:
-        account = await rows.get_account(session, AccountId(account_id))
+    account_id = parse_id(reference)
+    account = None if account_id is None else await rows.get_account(session, AccountId(account_id))
+    account = account or await rows.find_account_by_name(session, reference)
     if account is None:
         names = [standing.account.name for standing in await rows.list_accounts(session)]
         raise NotFoundError(

@@ -43,7 +43,7 @@ from vestnik.telegram.identities import read_identity
 from vestnik.telegram.keys import agree_on_key
 from vestnik.telegram.link import ClientDescription, Link
 from vestnik.telegram.login_codes import read_sent_code
-from vestnik.telegram.login_errors import DEAD_SESSION, refuse, translate
+from vestnik.telegram.login_errors import refuse, translate
 from vestnik.telegram.sessions import (
     DATA_CENTRES,
     FIRST_DATA_CENTRE,
@@ -206,7 +206,7 @@ class TelethonLogin:
         try:
             await self._ask(LogOutRequest())
         except LoginError as error:
-            if error.name not in DEAD_SESSION:
+            if not error.is_session_over:
                 raise
         self._identity = None
         await self.disconnect()

@@ -164,4 +164,5 @@ def refuse(name: str, field: str | None = None, *, wait: timedelta | None = None
         field=next((known for start, known in _FIELDS if name.startswith(start)), field),
         can_retry=name in _CAN_RETRY,
         wait=wait,
+        is_session_over=name in DEAD_SESSION,
     )

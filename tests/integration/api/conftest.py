@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.apps import borrow_api
 from tests.support.keys import keep_keys
 from tests.support.stage import Stage
-from vestnik.bootstrap import read_session_key
+from vestnik.bootstrap import read_given_session_key, read_session_key
 from vestnik.db.media_files import LocalMediaStore
 from vestnik.db.secrets import OpenKeys
 from vestnik.domain.users import Role
@@ -66,7 +66,11 @@ def make_state(
         throttle=Throttle(1_000, burst=10_000),
         open_keys=open_keys,
         account_setup=AccountSetup(
-            open_keys=open_keys, read_key=read_session_key, api_id=7, api_hash="0123456789abcdef"
+            open_keys=open_keys,
+            read_key=read_session_key,
+            read_given_key=read_given_session_key,
+            api_id=7,
+            api_hash="0123456789abcdef",
         ),
         media=LocalMediaStore(data_dir),
         origins=frozenset({ALLOWED_ORIGIN}),

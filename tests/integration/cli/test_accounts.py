@@ -49,6 +49,19 @@ def test_without_a_session_the_next_step_is_named(
     assert "vestnik account login 'newsroom'" in outcome.out
 
 
+def test_an_account_that_rehearses_is_nobody_in_telegram_and_looks_up_nothing(
+    vestnik: Run, connection: Connection
+) -> None:
+    connection.execute(text("UPDATE accounts SET tg_user_id = 5, tg_name = 'x7f3' WHERE name = 'rehearsal'"))
+    shown = vestnik("account", "show", "rehearsal").out
+    assert "x7f3" not in shown
+    assert "look-ups" not in shown
+    listed = vestnik("account", "list").out
+    assert "x7f3" not in listed
+    assert "0 of 200" not in listed
+    assert vestnik("account", "list", "--json").json["telegram_name"] is None
+
+
 def test_a_missing_application_is_named(vestnik: Run) -> None:
     outcome = vestnik("account", "add", "newsroom")
     assert (outcome.code, "TELEGRAM_API_ID" in outcome.err) == (1, True)

@@ -147,6 +147,7 @@ async def test_only_administrators_see_the_form_and_may_send_it(browser_as: Brow
 
 async def test_a_restricted_account_is_released_after_a_question(browser_as: BrowserAs, stage: Stage) -> None:
     account_id = await add_account(stage, "Newsroom", state="LIMITED")
+    await stage.execute("UPDATE accounts SET session_ciphertext = 'x' WHERE id = :id", id=account_id)
     path = f"/accounts/{account_id}/release"
     browser = await browser_as(Role.ADMIN, language="ru")
     page = await browser.get(f"/accounts/{account_id}")
@@ -155,9 +156,86 @@ async def test_a_restricted_account_is_released_after_a_question(browser_as: Bro
     answer = await browser.post(path)
     assert (await browser.post(path)).location == answer.location == f"/accounts/{account_id}"
     assert (await read_account(stage, account_id))[0] == "ACTIVE"
-    assert (await browser.follow(answer)).notice == "Аккаунт снова может публиковать."
+    assert (await browser.follow(answer)).notice == "Ограничение с аккаунта снято."
     rows = await stage.execute("SELECT 1 FROM audit_logs WHERE action = 'account.released'")
     assert len(rows) == 1
+
+
+async def test_a_restricted_account_that_is_logged_out_offers_both_and_says_so(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    account_id = await add_account(stage, "Newsroom", state="LIMITED")
+    browser = await browser_as(Role.ADMIN)
+    page = await browser.get(f"/accounts/{account_id}")
+    assert "It is logged out as well." in page.text
+    assert page.root.find_all("a", href=f"/accounts/{account_id}/login")
+    await browser.submit(f"/accounts/{account_id}/release")
+    assert (await read_account(stage, account_id))[0] == "NEEDS_LOGIN"
+    page = await browser.get(f"/accounts/{account_id}")
+    assert page.root.find_all("a", href=f"/accounts/{account_id}/login")
+    assert "as well" not in page.text
+
+
+async def begin_login(stage: Stage, account_id: UUID, method: str, step: str) -> None:
+    """A login that some process carries out, or did."""
+    await stage.execute(
+        "INSERT INTO account_leases (account_id, holder, epoch, lease_until)"
+        " VALUES (:id, 'worker', 1, now() + interval '1 hour')",
+        id=account_id,
+    )
+    await stage.execute(
+        "INSERT INTO account_logins (account_id, login_id, method, step, epoch, expires_at, finished_at)"
+        " VALUES (:id, gen_random_uuid(), :method, :step, 1, now() + interval '1 hour',"
+        " CASE WHEN :step = 'DONE' THEN now() END)",
+        id=account_id,
+        method=method,
+        step=step,
+    )
+
+
+async def test_an_account_that_was_never_logged_in_says_so_and_offers_no_sync(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    account_id = await add_account(stage, "Newsroom", state="NEEDS_LOGIN")
+    page = await (await browser_as(Role.ADMIN)).get(f"/accounts/{account_id}")
+    assert "It was never logged in" in page.text
+    assert "ended its session" not in page.text
+    assert page.root.find_all("a", href=f"/accounts/{account_id}/login")
+    assert "Sync with Telegram" not in page.text
+    await stage.execute("UPDATE accounts SET tg_user_id = 5 WHERE id = :id", id=account_id)
+    page = await (await browser_as(Role.ADMIN)).get(f"/accounts/{account_id}")
+    assert "ended its session" in page.text
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "offered"),
+    [
+        ("PHONE", "A login is under way.", "Continue the login"),
+        ("LOG_OUT", "It is being logged out.", "See how far it is"),
+    ],
+)
+async def test_a_login_that_is_under_way_is_gone_on_with(
+    browser_as: BrowserAs, stage: Stage, method: str, said: str, offered: str
+) -> None:
+    account_id = await add_account(stage, "Newsroom", state="NEEDS_LOGIN")
+    await begin_login(stage, account_id, method, "CHECKING")
+    page = await (await browser_as(Role.ADMIN)).get(f"/accounts/{account_id}")
+    assert said in page.text
+    (link,) = page.root.find_all("a", href=f"/accounts/{account_id}/login")
+    assert link.text == offered
+    page = await (await browser_as(Role.OPERATOR)).get(f"/accounts/{account_id}")
+    assert not page.root.find_all("a", href=f"/accounts/{account_id}/login")
+
+
+async def test_after_a_log_out_a_login_begins_with_a_way_that_is_chosen(
+    browser_as: BrowserAs, stage: Stage
+) -> None:
+    account_id = await add_account(stage, "Newsroom", state="NEEDS_LOGIN")
+    await begin_login(stage, account_id, "LOG_OUT", "DONE")
+    page = await (await browser_as(Role.ADMIN)).get(f"/accounts/{account_id}/login")
+    assert page.root.find("h1").text == "Log in"
+    assert "The session has ended at Telegram." in page.text
+    assert "checked" in page.root.find("input", id="way-PHONE").attributes
 
 
 async def test_an_account_that_is_not_restricted_is_not_released(browser_as: BrowserAs, stage: Stage) -> None:

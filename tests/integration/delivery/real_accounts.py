@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.integration.delivery.rig import Rig, RunningWorker
 from tests.support.keys import keep_keys
-from vestnik.bootstrap import read_session_key
+from vestnik.bootstrap import read_given_session_key, read_session_key
 from vestnik.db.engine import open_session
 from vestnik.domain.actors import Actor
 from vestnik.domain.ids import AccountId, CampaignId
@@ -32,7 +32,12 @@ class RealAccounts:
         self.data_dir = data_dir
         self.open_keys = keep_keys(data_dir)
         self.setup = AccountSetup(
-            open_keys=self.open_keys, read_key=read_session_key, api_id=7, api_hash="abc", rate=Decimal(50)
+            open_keys=self.open_keys,
+            read_key=read_session_key,
+            read_given_key=read_given_session_key,
+            api_id=7,
+            api_hash="abc",
+            rate=Decimal(50),
         )
 
     def log_in(self, user: str) -> str:

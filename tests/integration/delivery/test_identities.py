@@ -29,6 +29,20 @@ async def test_a_bot_becomes_an_account_of_that_kind(rig: Rig, real: RealAccount
     assert (await real.until_connected(account_id)).kind == "BOT"
 
 
+async def test_campaigns_that_were_made_before_anybody_knew_of_the_bot_are_the_bots(
+    rig: Rig, real: RealAccounts
+) -> None:
+    rig.server.simulator.add_account("robot", is_bot=True)
+    account_id = await real.add("newsbot", real.log_in("robot"))
+    campaign_id = await real.add_campaign(account_id, "robot", 3)
+    await real.start_worker()
+    await rig.finish(campaign_id)
+    rig.check_each_once(3)
+    assert (await rig.read_account(account_id)).kind == "BOT"
+    (campaign,) = await rig.stage.execute("SELECT account_kind FROM campaigns")
+    assert campaign.account_kind == "BOT"
+
+
 async def test_after_a_new_session_of_the_same_user_a_campaign_goes_on_with_the_same_random_ids(
     rig: Rig, real: RealAccounts
 ) -> None:

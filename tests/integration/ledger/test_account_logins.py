@@ -1,9 +1,11 @@
 """The statements of logins: one process carries one out, what is typed is wiped as it is taken up."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from tests.support.keys import lend
 from tests.support.stage import Stage
@@ -13,7 +15,7 @@ from vestnik.db.engine import open_session
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.secrets import KeyRing
 from vestnik.domain.account_logins import LoginChange, LoginMethod, LoginStep
-from vestnik.domain.commands import CommandKind
+from vestnik.domain.commands import LOGIN_KINDS, CommandKind
 from vestnik.domain.errors import ConflictError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.transport import Identity
@@ -78,6 +80,28 @@ async def test_a_login_is_taken_up_once_with_what_was_typed(
     assert account_id not in await list_leasable(stage)
 
 
+@pytest.mark.parametrize("kind", sorted(set(CommandKind) - set(LOGIN_KINDS) - {CommandKind.SEND}))
+async def test_what_belongs_to_no_login_is_left_alone(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId, kind: CommandKind
+) -> None:
+    await stage.execute(
+        "INSERT INTO account_commands (id, account_id, kind, expires_at)"
+        " VALUES (gen_random_uuid(), :id, :kind, now() + interval '1 minute')",
+        id=account_id,
+        kind=kind.value,
+    )
+    await begin(stage, account_id)
+    login = await ledger.claim(await stage.acquire(account_id), None)
+    assert login is not None
+    assert [command.kind for command in login.commands] == [CommandKind.LOGIN]
+    async with open_session(stage.engine) as session:
+        await rows.wipe_login_commands(session, account_id)
+    await stage.execute("UPDATE account_commands SET expires_at = now() - interval '1 minute'")
+    await ledger.end_stale()
+    row = await stage.one("SELECT status FROM account_commands WHERE kind = :kind", kind=kind.value)
+    assert row.status == "PENDING"
+
+
 async def test_who_lost_the_lease_takes_up_and_writes_nothing(
     stage: Stage, ledger: LoginLedger, account_id: AccountId
 ) -> None:
@@ -102,6 +126,54 @@ async def test_another_login_is_not_mistaken_for_ours(
     assert not await ledger.put(lease, first, LoginChange(step=LoginStep.CODE))
     row = await stage.one("SELECT count(*) AS n FROM account_commands WHERE payload_ciphertext IS NOT NULL")
     assert row.n == 1
+
+
+async def test_what_was_typed_for_a_login_that_has_ended_is_wiped_when_the_next_begins(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId
+) -> None:
+    first = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    await ledger.put(lease, first, LoginChange(step=LoginStep.CODE))
+    async with open_session(stage.engine) as session:
+        await rows.insert_login_command(session, account_id, CommandKind.CODE, "12345", RING)
+    await ledger.put(lease, first, LoginChange(step=LoginStep.FAILED, error_code="BROKEN_OFF"))
+    second = await begin(stage, account_id, "another phone")
+    row = await stage.one("SELECT status, payload_ciphertext FROM account_commands WHERE kind = 'CODE'")
+    assert tuple(row) == ("EXPIRED", None)
+    login = await ledger.claim(await stage.acquire(account_id), None)
+    assert login is not None
+    assert login.login_id == second
+    assert [command.kind for command in login.commands] == [CommandKind.LOGIN]
+
+
+@pytest.mark.parametrize("step", [LoginStep.FAILED, LoginStep.CANCELLED, LoginStep.CODE])
+async def test_a_wait_that_telegram_asked_for_outlasts_what_comes_after_it(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId, step: LoginStep
+) -> None:
+    login_id = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    waiting = LoginChange(step=LoginStep.CODE, error_code="FLOOD_WAIT", retry_after=timedelta(minutes=4))
+    await ledger.put(lease, login_id, waiting)
+    told = (await stage.one("SELECT retry_at FROM account_logins")).retry_at
+    await ledger.put(lease, login_id, LoginChange(step=step))
+    assert (await stage.one("SELECT retry_at FROM account_logins")).retry_at == told
+    async with open_session(stage.engine) as session:
+        await rows.replace_login(session, account_id, LoginMethod.LOG_OUT)
+    assert (await stage.one("SELECT retry_at FROM account_logins")).retry_at == told
+
+
+async def test_a_wait_that_is_over_is_forgotten(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId
+) -> None:
+    login_id = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    await ledger.put(lease, login_id, LoginChange(step=LoginStep.CODE, retry_after=timedelta(minutes=4)))
+    await stage.execute("UPDATE account_logins SET retry_at = now() - interval '1 second'")
+    await ledger.put(lease, login_id, LoginChange(step=LoginStep.FAILED))
+    assert (await stage.one("SELECT retry_at FROM account_logins")).retry_at is None
 
 
 async def test_a_step_replaces_everything_of_the_one_before(
@@ -193,3 +265,37 @@ async def test_a_success_stores_session_and_user_together(
     assert (row.state, row.tg_user_id, row.tg_name, row.session_version) == ("ACTIVE", 7, "Alice", 1)
     assert RING.decrypt(row.session_ciphertext, f"accounts:{account_id}:session") == "1x"
     assert await read_login(stage, account_id) == ("DONE", None)
+
+
+async def test_of_two_accounts_that_become_the_same_user_at_once_one_is_refused(
+    stage: Stage, ledger: LoginLedger, account_id: AccountId
+) -> None:
+    login_id = await begin(stage, account_id)
+    lease = await stage.acquire(account_id)
+    await ledger.claim(lease, None)
+    async with open_session(stage.engine) as session:
+        # Another process has written it and not committed yet: nobody can see it, and the index waits for it.
+        await session.execute(
+            text("INSERT INTO accounts (name, kind, tg_user_id) VALUES ('faster', 'USER', :id)"), {"id": 7}
+        )
+        storing = asyncio.create_task(
+            ledger.succeed(
+                lease, login_id, identity=ALICE, session_text="1x", open_keys=lend(RING), read_key=str.encode
+            )
+        )
+        await wait_until_blocked(stage)
+    refusal = await storing
+    assert refusal is not None
+    assert refusal.code == "USER_TAKEN"
+    assert "'faster'" in refusal.message
+    row = await stage.one("SELECT state, session_ciphertext FROM accounts WHERE id = :id", id=account_id)
+    assert tuple(row) == ("NEEDS_LOGIN", None)
+
+
+async def wait_until_blocked(stage: Stage) -> None:
+    """Until a statement waits for another transaction."""
+    async with asyncio.timeout(30):
+        while not await stage.execute(  # noqa: ASYNC110 - PostgreSQL tells nobody of waits
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        ):
+            await asyncio.sleep(0.02)

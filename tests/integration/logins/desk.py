@@ -15,7 +15,9 @@ from vestnik.db.engine import open_session
 from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.ids import AccountId
 from vestnik.services import account_logins
+from vestnik.services.account_edits import release_account
 from vestnik.services.account_logins import LoginView, NewLogin
+from vestnik.services.accounts import AccountView
 
 BY_PHONE = NewLogin(method=LoginMethod.PHONE, phone=f"+{PHONE[:4]} {PHONE[4:]}")
 BY_QR = NewLogin(method=LoginMethod.QR)
@@ -57,6 +59,10 @@ class Desk:
     async def log_out(self, account_id: AccountId) -> LoginView:
         async with open_session(self.rig.stage.engine) as session:
             return await account_logins.log_out(session, ACTOR, str(account_id))
+
+    async def release(self, account_id: AccountId) -> AccountView:
+        async with open_session(self.rig.stage.engine) as session:
+            return await release_account(session, ACTOR, str(account_id))
 
     async def look(self, account_id: AccountId) -> LoginView:
         async with open_session(self.rig.stage.engine) as session:

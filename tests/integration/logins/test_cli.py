@@ -37,7 +37,9 @@ async def test_a_phone_logs_in_with_code_and_password_and_out_again(
     assert (shown["state"], shown["posts_last_day"]) == ("ACTIVE", 0)
     assert shown["connected_since"]
     assert await terminal.run("account", "show", "newsroom") == 0
-    assert "connected since" in capfd.readouterr().out
+    told = capfd.readouterr()
+    assert "connected since" in told.out
+    assert "look-ups today          0 of 200" in told.out
     assert await terminal.run("account", "logout", "newsroom") == 0
     assert "logged out" in capfd.readouterr().out
     assert (await desk.rig.read_account(account_id)).state == "NEEDS_LOGIN"
@@ -102,6 +104,27 @@ async def test_without_a_worker_the_cure_is_named(
     await desk.add()
     assert await terminal.run("account", "login", "newsroom", "--qr") == 1
     assert "vestnik worker" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("login", "nobody"),
+        ("login", "nobody", "--bot"),
+        ("login", "rehearsal"),
+        ("session", "nobody"),
+        ("session", "rehearsal"),
+        ("add", "rehearsal", "--session"),
+        ("add", "new", "--session", "--rate", "0"),
+    ],
+)
+async def test_what_cannot_be_is_told_before_anything_secret_is_asked_for(
+    desk: Desk, terminal: Terminal, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert await terminal.run("account", *arguments) == 1
+    told = capfd.readouterr().err
+    assert "standard input" not in told
+    assert arguments[1] in told or "rate" in told
 
 
 async def test_one_way_at_a_time(desk: Desk, terminal: Terminal, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,11 @@
 """Logins as people make them: through the services, a worker and Telethon, at the simulator."""
 
+import secrets
 from datetime import timedelta
 
 import pytest
 
+from tests.integration.delivery.real_accounts import ACTOR
 from tests.integration.logins.desk import BY_QR, BY_TOKEN, Desk
 from tests.support.logins import BOT_TOKEN, CODE, PASSWORD, PHONE
 from vestnik.db.engine import open_session
@@ -11,9 +13,10 @@ from vestnik.domain.account_logins import LoginMethod, LoginStep
 from vestnik.domain.errors import ConflictError, InvalidInputError, NoWorkerError, TooManyRequestsError
 from vestnik.domain.ids import AccountId
 from vestnik.services import account_logins
+from vestnik.services.account_edits import enable_account
 from vestnik.services.account_logins import NewLogin
 from vestnik.simulator.accounts import derive_user_id
-from vestnik.simulator.endpoint import SECOND_DC
+from vestnik.simulator.endpoint import AUTH_KEY_BYTES, SECOND_DC, make_session_string
 from vestnik.simulator.faults import Fault, FaultKind
 
 
@@ -117,6 +120,20 @@ async def test_a_bot_logs_in_by_its_token(desk: Desk, account_id: AccountId) -> 
     assert (await desk.rig.read_account(account_id)).kind == "BOT"
 
 
+async def test_a_bot_takes_over_the_campaigns_that_were_made_before_it_logged_in(
+    desk: Desk, account_id: AccountId
+) -> None:
+    desk.rig.server.simulator.add_bot(BOT_TOKEN, "robot")
+    campaign_id = await desk.real.add_campaign(account_id, "robot", 3)
+    await desk.start(account_id, BY_TOKEN)
+    await desk.until(account_id, LoginStep.DONE)
+    assert (await desk.rig.read_account(account_id)).kind == "BOT"
+    await desk.rig.finish(campaign_id)
+    desk.rig.check_each_once(3)
+    (campaign,) = await desk.execute("SELECT account_kind FROM campaigns")
+    assert campaign.account_kind == "BOT"
+
+
 @pytest.mark.parametrize(
     ("new", "field"),
     [
@@ -156,6 +173,38 @@ async def test_a_flood_wait_is_told_with_its_time_and_kept(desk: Desk, account_i
     with pytest.raises(TooManyRequestsError) as caught:
         await desk.start(account_id)
     assert 0 < caught.value.retry_after <= 90
+
+
+async def test_a_short_wait_is_sat_out_in_the_same_login(desk: Desk, account_id: AccountId) -> None:
+    await desk.reach_code(account_id)
+    desk.rig.set_faults(Fault(method="auth.signIn", kind=FaultKind.ERROR, code=420, name="FLOOD_WAIT_90"))
+    await desk.type_code(account_id)
+    view = await desk.until(account_id, LoginStep.CODE, error="FLOOD_WAIT")
+    assert view.retry_at is not None
+    desk.rig.set_faults()
+    with pytest.raises(TooManyRequestsError, match="try again"):
+        await desk.type_code(account_id)
+    await desk.execute("UPDATE account_logins SET resend_at = NULL")
+    with pytest.raises(TooManyRequestsError, match="ask for another code"):
+        async with open_session(desk.rig.stage.engine) as session:
+            await account_logins.resend_code(session, str(account_id))
+    await desk.cancel(account_id)
+    with pytest.raises(TooManyRequestsError, match="begin another login"):
+        await desk.start(account_id)
+
+
+async def test_a_wait_that_nobody_can_sit_out_ends_the_login_and_is_kept(
+    desk: Desk, account_id: AccountId
+) -> None:
+    await desk.reach_code(account_id)
+    desk.rig.set_faults(Fault(method="auth.signIn", kind=FaultKind.ERROR, code=420, name="FLOOD_WAIT_600"))
+    await desk.type_code(account_id)
+    view = await desk.until(account_id, LoginStep.FAILED)
+    assert view.error_code == "FLOOD_WAIT"
+    desk.rig.set_faults()
+    with pytest.raises(TooManyRequestsError) as caught:
+        await desk.start(account_id)
+    assert 300 < caught.value.retry_after <= 600
 
 
 async def test_another_user_is_refused_and_his_session_ended(desk: Desk, account_id: AccountId) -> None:
@@ -238,6 +287,29 @@ async def test_a_sixth_login_within_an_hour_is_refused(desk: Desk, account_id: A
     await desk.start(account_id)
 
 
+async def test_a_fifty_first_login_of_any_account_within_an_hour_is_refused(
+    desk: Desk, account_id: AccountId
+) -> None:
+    """Otherwise codes could be guessed without end by adding accounts."""
+    await desk.execute(
+        "INSERT INTO accounts (name, kind, state) SELECT 'account ' || n, 'USER', 'NEEDS_LOGIN'"
+        " FROM generate_series(1, 10) n"
+    )
+    await desk.execute(
+        "INSERT INTO account_logins (account_id, login_id, method, step, expires_at, finished_at, recent_starts)"
+        " SELECT id, gen_random_uuid(), 'PHONE', 'FAILED', now(), now(),"
+        " array_fill(now() - interval '10 minutes', ARRAY[5]) FROM accounts WHERE name LIKE 'account %'"
+    )
+    with pytest.raises(TooManyRequestsError, match="any account") as caught:
+        await desk.start(account_id)
+    assert 2_900 < caught.value.retry_after <= 3_000
+    await desk.execute(
+        "UPDATE account_logins SET recent_starts = recent_starts[2:]"
+        " WHERE account_id = (SELECT id FROM accounts WHERE name = 'account 1')"
+    )
+    await desk.start(account_id)
+
+
 async def test_what_nobody_takes_up_is_wiped(desk: Desk, account_id: AccountId) -> None:
     await desk.rig.workers[0].stop()
     await desk.execute(
@@ -286,11 +358,67 @@ async def test_logging_out_ends_the_session_at_telegram_and_a_login_brings_the_c
     desk.rig.check_each_once(40)
 
 
+async def test_a_restriction_outlasts_a_log_out_and_a_login(desk: Desk, account_id: AccountId) -> None:
+    await log_in(desk, account_id)
+    await desk.execute("UPDATE accounts SET state = 'LIMITED', state_reason = 'PEER_FLOOD: so it is.'")
+    with pytest.raises(ConflictError, match="a login would not help"):
+        await desk.start(account_id)
+    await desk.log_out(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    row = await desk.rig.read_account(account_id)
+    assert (row.state, row.state_reason, row.session_ciphertext) == ("LIMITED", "PEER_FLOOD: so it is.", None)
+    campaign_id = await desk.real.add_campaign(account_id, "alice", 3)
+    await log_in(desk, account_id)
+    assert (await desk.look(account_id)).account_state == "LIMITED"
+    await desk.rig.stay_silent(0.5)
+    await desk.release(account_id)
+    await desk.rig.finish(campaign_id)
+    desk.rig.check_each_once(3)
+
+
+async def test_a_restricted_account_that_is_released_logged_out_needs_a_login(
+    desk: Desk, account_id: AccountId
+) -> None:
+    await log_in(desk, account_id)
+    await desk.execute("UPDATE accounts SET state = 'LIMITED'")
+    await desk.log_out(account_id)
+    with pytest.raises(ConflictError, match="under way"):
+        await desk.release(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    assert (await desk.release(account_id)).state == "NEEDS_LOGIN"
+    await log_in(desk, account_id)
+    assert (await desk.rig.read_account(account_id)).state == "ACTIVE"
+
+
+async def test_a_restricted_account_that_was_switched_off_and_logged_out_is_still_restricted(
+    desk: Desk, account_id: AccountId
+) -> None:
+    await log_in(desk, account_id)
+    await desk.execute("UPDATE accounts SET state = 'DISABLED', state_before = 'LIMITED'")
+    await desk.log_out(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    async with open_session(desk.rig.stage.engine) as session:
+        assert (await enable_account(session, ACTOR, str(account_id))).state == "LIMITED"
+    await log_in(desk, account_id)
+    assert (await desk.rig.read_account(account_id)).state == "LIMITED"
+
+
 async def test_a_session_that_telegram_forgot_is_logged_out_all_the_same(
     desk: Desk, account_id: AccountId
 ) -> None:
     await log_in(desk, account_id)
     desk.rig.server.simulator.revoke_keys("alice")
+    await desk.log_out(account_id)
+    await desk.until(account_id, LoginStep.DONE)
+    assert (await desk.rig.read_account(account_id)).session_ciphertext is None
+
+
+async def test_a_session_whose_key_telegram_does_not_know_at_all_is_logged_out_all_the_same(
+    desk: Desk, account_id: AccountId
+) -> None:
+    unknown = make_session_string(desk.rig.server.endpoint, secrets.token_bytes(AUTH_KEY_BYTES))
+    await desk.real.replace(account_id, unknown)
+    await desk.real.until_state(account_id, "NEEDS_LOGIN")
     await desk.log_out(account_id)
     await desk.until(account_id, LoginStep.DONE)
     assert (await desk.rig.read_account(account_id)).session_ciphertext is None

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.keys import lend
 from tests.support.session_strings import make_key, make_session
-from vestnik.bootstrap import read_session_key
+from vestnik.bootstrap import read_given_session_key, read_session_key
 from vestnik.db.engine import open_session
 from vestnik.db.models import Account
 from vestnik.db.secrets import KeyRing, identify_secret
@@ -35,7 +35,7 @@ from vestnik.services.accounts import (
     ensure_default_account,
     list_accounts,
 )
-from vestnik.telegram.sessions import SessionLayout
+from vestnik.telegram.sessions import SessionLayout, parse_session
 
 OLD_KEY, NEW_KEY = bytes(32), bytes([1] * 32)
 HASH = "0123456789abcdef"
@@ -44,7 +44,12 @@ HASH = "0123456789abcdef"
 def make_setup(*keys: bytes, api_id: int | None = 7, api_hash: str | None = HASH) -> AccountSetup:
     ring = KeyRing(keys or [OLD_KEY])
     return AccountSetup(
-        open_keys=lend(ring), read_key=read_session_key, api_id=api_id, api_hash=api_hash, rate=Decimal(20)
+        open_keys=lend(ring),
+        read_key=read_session_key,
+        read_given_key=read_given_session_key,
+        api_id=api_id,
+        api_hash=api_hash,
+        rate=Decimal(20),
     )
 
 
@@ -76,6 +81,15 @@ class Office:
     async def disable(self, name: str) -> AccountView:
         async with open_session(self.engine) as session:
             return await disable_account(session, self.actor, name)
+
+    async def take_over(self, session_text: str, actor: Actor) -> None:
+        environment = EnvironmentAccount(
+            session=session_text, api_id=7, api_hash=HASH, read_key=read_session_key
+        )
+        async with open_session(self.engine) as session:
+            await ensure_default_account(
+                session, actor, environment, rate=Decimal(20), open_keys=SETUP.open_keys
+            )
 
     async def enable(self, name: str) -> AccountView:
         async with open_session(self.engine) as session:
@@ -125,6 +139,29 @@ async def test_an_account_by_session_string_is_active_and_its_secrets_are_encryp
 
 async def test_an_account_without_a_session_waits_for_a_login(office: Office) -> None:
     assert (await office.add("later")).state == "NEEDS_LOGIN"
+
+
+async def test_a_session_that_leads_elsewhere_than_to_telegram_is_refused_and_stored_nowhere(
+    office: Office,
+) -> None:
+    await office.add("newsroom", make_session())
+    before = await office.read("newsroom")
+    elsewhere = make_session(host="10.0.0.5")
+    with pytest.raises(InvalidInputError, match=r"10\.0\.0\.5.*none of Telegram's servers") as caught:
+        await office.add("second", elsewhere)
+    assert caught.value.field == "session"
+    with pytest.raises(InvalidInputError, match="none of Telegram's servers"):
+        await office.replace("newsroom", elsewhere)
+    assert await office.list_names() == ["newsroom", "rehearsal"]
+    assert (await office.read("newsroom")).session_ciphertext == before.session_ciphertext
+
+
+async def test_the_session_of_the_environment_may_lead_anywhere(office: Office, actor: Actor) -> None:
+    given = make_session(host="10.0.0.5")
+    await office.take_over(given, actor)
+    key = parse_session(given).auth_key
+    with pytest.raises(ConflictError, match="'default' has this session already"):
+        await office.add("second", make_session(key))
 
 
 async def test_names_are_unique(office: Office) -> None:
@@ -276,18 +313,25 @@ async def test_switching_an_account_off_and_on_lifts_no_restriction(
 async def test_an_account_that_is_off_stays_off_when_the_environment_renews_its_session(
     office: Office, actor: Actor
 ) -> None:
-    async def take_over(given: str) -> None:
-        environment = EnvironmentAccount(session=given, api_id=7, api_hash=HASH, read_key=read_session_key)
-        async with open_session(office.engine) as session:
-            await ensure_default_account(
-                session, actor, environment, rate=Decimal(20), open_keys=SETUP.open_keys
-            )
-
-    await take_over(make_session())
+    await office.take_over(make_session(), actor)
     await office.disable("default")
-    await take_over(make_session())
+    await office.take_over(make_session(), actor)
     assert (await office.read("default")).state == "DISABLED"
     assert (await office.enable("default")).state == "ACTIVE"
+
+
+@pytest.mark.parametrize(("state", "before"), [("LIMITED", None), ("DISABLED", "LIMITED")])
+async def test_a_restriction_outlasts_a_new_session_in_the_environment(
+    office: Office, actor: Actor, state: str, before: str | None
+) -> None:
+    await office.take_over(make_session(), actor)
+    await office.execute(
+        "UPDATE accounts SET state = :state, state_before = :before", state=state, before=before
+    )
+    await office.take_over(make_session(), actor)
+    if state == "DISABLED":
+        await office.enable("default")
+    assert (await office.read("default")).state == "LIMITED"
 
 
 async def test_nothing_about_a_login_is_changed_while_one_is_under_way(office: Office) -> None:
@@ -300,6 +344,25 @@ async def test_nothing_about_a_login_is_changed_while_one_is_under_way(office: O
         await office.replace("newsroom", make_session())
     with pytest.raises(ConflictError, match="under way"):
         await office.disable("newsroom")
+
+
+async def test_an_account_is_not_switched_on_while_it_is_being_logged_out(office: Office) -> None:
+    await office.add("newsroom", make_session())
+    await office.disable("newsroom")
+    await office.execute(
+        "INSERT INTO account_logins (account_id, login_id, method, expires_at)"
+        " SELECT id, gen_random_uuid(), 'LOG_OUT', now() FROM accounts WHERE name = 'newsroom'"
+    )
+    with pytest.raises(ConflictError, match="under way"):
+        await office.enable("newsroom")
+    assert (await office.read("newsroom")).state == "DISABLED"
+
+
+async def test_an_id_means_the_account_that_has_it_and_none_that_is_called_so(office: Office) -> None:
+    mine, other = await office.add("mine", make_session()), await office.add("other", make_session())
+    await office.change("other", name=str(mine.id))
+    assert (await office.change(str(mine.id), rate="5")).id == mine.id
+    assert (await office.change(str(other.id), name="other")).name == "other"
 
 
 async def test_a_login_that_nobody_carries_out_any_more_stands_in_nobodys_way(office: Office) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.keys import keep_keys, lend
 from tests.support.session_strings import make_session
-from vestnik.bootstrap import read_session_key
+from vestnik.bootstrap import read_given_session_key, read_session_key
 from vestnik.db.engine import open_session
 from vestnik.db.secret_rows import PLACES, SESSIONS, hold_keys, list_secrets, replace_ciphertext
 from vestnik.db.secrets import (
@@ -67,6 +67,7 @@ class Vault:
         setup = AccountSetup(
             open_keys=keep_keys(self.data_dir) if ring is None else lend(ring),
             read_key=read_session_key,
+            read_given_key=read_given_session_key,
             api_id=7,
             api_hash=HASH,
             rate=Decimal(20),

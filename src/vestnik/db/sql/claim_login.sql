@@ -14,7 +14,7 @@ WITH lease AS MATERIALIZED (
 ), due AS MATERIALIZED (
     SELECT k.id, k.kind, k.payload_ciphertext, k.created_at
     FROM login JOIN public.account_commands k ON k.account_id = login.account_id
-    WHERE k.kind <> 'SEND' AND k.status = 'PENDING' AND k.expires_at > clock_timestamp()
+    WHERE k.kind IN ('LOGIN', 'CODE', 'PASSWORD', 'RESEND', 'LOG_OUT') AND k.status = 'PENDING' AND k.expires_at > clock_timestamp()
     FOR NO KEY UPDATE OF k
 ), wiped AS (
     UPDATE public.account_commands k

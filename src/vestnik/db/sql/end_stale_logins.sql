@@ -24,7 +24,7 @@ WITH stale AS MATERIALIZED (
     FROM ended
 ), forgotten AS MATERIALIZED (
     SELECT k.id FROM public.account_commands k
-    WHERE k.status = 'PENDING' AND k.kind <> 'SEND'
+    WHERE k.status = 'PENDING' AND k.kind IN ('LOGIN', 'CODE', 'PASSWORD', 'RESEND', 'LOG_OUT')
       AND k.account_id = coalesce(CAST(:account_id AS uuid), k.account_id)
       AND (k.expires_at <= clock_timestamp() OR k.account_id IN (SELECT account_id FROM stale))
     FOR NO KEY UPDATE OF k SKIP LOCKED
