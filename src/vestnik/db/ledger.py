@@ -34,8 +34,8 @@ BRAKE_RESULTS = 20
 """Results since the last start or resume below which the error-rate brake judges nothing."""
 KEPT_WAITS = 50
 """Times that Telegram made an account wait which stay on record."""
-LOOKED_AT = 5_000
-"""Fresh jobs of a campaign that one claim looks at, at most: some 15 ms."""
+LOOKED_AT = 1_000
+"""Fresh jobs of a campaign that one claim looks at, at most: some 10 ms."""
 FAILURES_TO_DEACTIVATE = 5
 """Failed deliveries in a row after which an account stops posting to a channel."""
 

@@ -11,7 +11,7 @@ from vestnik.domain.media import MediaFile
 CURSOR_RESET_AFTER = 3.0
 """Seconds after which a claim that found too little looks at the rows again that earlier ones passed over: a held
 channel gives no sign when its hold ends. While claims find enough, no row is looked at twice."""
-REST_PER_PART = 0.3
+REST_PER_PART = 0.2
 """The same for each part that was passed over: what cannot be claimed is looked at a twentieth of the time."""
 DRY_FOR = 1.0
 SWEEP_AFTER = 2.0

@@ -8,7 +8,9 @@
 -- tenth of all fresh jobs from a LIMIT that it does not know, and would read the whole ledger to join them.
 -- Fresh jobs are looked at from the first one beyond the cursor on, over :span ids and no further: where nothing is
 -- claimable yet, a claim would otherwise read the whole campaign, and all others of the account would wait for it. A row
--- without a job tells how far was looked where there was too little and there is more beyond.
+-- without a job tells how far was looked where there was too little and there is more beyond. OFFSET 0 has the planner look
+-- up peer and channel job by job: where hardly any peer has an address, it read all channels to join them (100 ms of a
+-- hundred thousand).
 WITH lease AS MATERIALIZED (
     SELECT l.account_id FROM public.account_leases l
     JOIN public.accounts a ON a.id = l.account_id AND a.state = 'ACTIVE'
@@ -54,12 +56,18 @@ WITH lease AS MATERIALIZED (
     SELECT f.* FROM looked w
     CROSS JOIN LATERAL (
         SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title, p.tg_id, p.access_hash FROM public.jobs j
-        JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
-        JOIN public.channels ch ON ch.id = j.channel_id
+        CROSS JOIN LATERAL (
+            SELECT p.tg_id, p.access_hash FROM public.channel_peers p
+            WHERE p.account_id = j.account_id AND p.channel_id = j.channel_id
+              AND p.access_hash IS NOT NULL AND p.is_active
+              AND (p.hold_until IS NULL OR p.hold_until <= clock_timestamp())
+            OFFSET 0
+        ) p
+        CROSS JOIN LATERAL (
+            SELECT ch.username, ch.title FROM public.channels ch WHERE ch.id = j.channel_id AND ch.is_active OFFSET 0
+        ) ch
         WHERE j.campaign_id = w.campaign_id AND j.status = 'QUEUED' AND j.claims = 0
           AND (j.id + 0) > w.after_id AND (j.id + 0) <= w.up_to
-          AND p.access_hash IS NOT NULL AND p.is_active AND ch.is_active
-          AND (p.hold_until IS NULL OR p.hold_until <= clock_timestamp())
         ORDER BY (j.id + 0)
         LIMIT greatest(w.n - (SELECT count(*) FROM returned r WHERE r.campaign_id = w.campaign_id), 0)
         FOR NO KEY UPDATE OF j SKIP LOCKED
