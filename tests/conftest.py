@@ -1,7 +1,7 @@
 """Databases for tests: servers of our own, one migrated template each, a fresh copy for each test.
 
-Tests of statements (tests/integration/db, tests/integration/ledger) run on the newest and on the oldest embedded
-PostgreSQL, all others on the newest; `--postgres-major N` runs everything on one.
+Tests of statements (tests/integration/db, tests/integration/ledger, tests/migration) run on the newest and on the oldest
+embedded PostgreSQL, all others on the newest; `--postgres-major N` runs everything on one.
 
 Nothing here reads DATABASE_URL or looks for a server on the machine. Before a statement that makes or drops a
 database the server must say that its data is in our temporary folder, and the database's name must end in
@@ -34,7 +34,7 @@ from vestnik.domain.actors import Actor, ActorKind
 TEMPLATE = "template_test"
 OUR_VARIABLES = ("VESTNIK_", "TELEGRAM_", "SUPABASE_", "DATABASE_URL", "PORT", "RATE_LIMIT_", "JOB_", "PG")
 MAJORS = (DEFAULT_MAJOR, 16)
-BOTH_MAJORS = (Path("integration") / "db", Path("integration") / "ledger")
+BOTH_MAJORS = (Path("integration") / "db", Path("integration") / "ledger", Path("migration"))
 """Where every test runs on each of MAJORS."""
 
 if sys.platform == "win32":

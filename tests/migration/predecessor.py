@@ -1,7 +1,8 @@
 """Databases of the predecessor, rebuilt from what its documents say of its tables.
 
-Two of them: one whose ids are UUIDs and whose columns are in snake_case, as its last version left it, and one from the
-time of Prisma: text ids, `bullJobId`, some columns in camelCase, enumerations, times without a zone, no foreign keys.
+Two of them: one whose ids are UUIDs and whose columns are in snake_case, as its last version left it, and one from
+the time of Prisma: text ids, some columns in camelCase, enumerations, times without a zone, no foreign keys. Both
+have `bullJobId`.
 """
 
 import json
@@ -21,7 +22,8 @@ CREATE TABLE users (
 );
 CREATE TABLE channels (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), username text, title text, is_active boolean DEFAULT true,
-    error_count int DEFAULT 0, last_error text, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now()
+    error_count int DEFAULT 0, last_error text, created_at timestamptz DEFAULT now(),
+    updated_at timestamptz DEFAULT now()
 );
 CREATE TABLE batches (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, created_at timestamptz DEFAULT now()
@@ -54,20 +56,24 @@ CREATE TABLE audit_logs (
 
 BY_TEXT: Final = """
 CREATE TYPE "JobStatus" AS ENUM ('QUEUED', 'SENDING', 'SENT', 'FAILED', 'STALLED');
-CREATE TABLE users (id text PRIMARY KEY, email text, name text, "passwordHash" text, role text, "createdAt" timestamp(3));
+CREATE TABLE users (
+    id text PRIMARY KEY, email text, name text, "passwordHash" text, role text, "createdAt" timestamp(3)
+);
 CREATE TABLE channels (
     id text PRIMARY KEY, username text, name text, "isActive" boolean, error_count int, "createdAt" timestamp(3)
 );
 CREATE TABLE batches (id text PRIMARY KEY, name text, "createdAt" timestamp(3));
 CREATE TABLE batch_channels (id serial PRIMARY KEY, "batchId" text, "channelId" text, position int);
-CREATE TABLE templates (id text PRIMARY KEY, name text, content text, parse_mode text, "mediaType" text, "mediaUrl" text);
+CREATE TABLE templates (
+    id text PRIMARY KEY, name text, content text, parse_mode text, "mediaType" text, "mediaUrl" text
+);
 CREATE TABLE campaigns (
     id text PRIMARY KEY, name text, "batchId" text, "templateId" text, mode text, status text,
     "deliveryRate" numeric, "retryLimit" int, scheduled_at text, "startedAt" timestamp(3), "createdAt" timestamp(3)
 );
 CREATE TABLE jobs (
-    id text, "campaignId" text, "channelId" text, status "JobStatus", attempts int, "bullJobId" text NOT NULL DEFAULT 'b',
-    error text, "sentAt" timestamp(3)
+    id text, "campaignId" text, "channelId" text, status "JobStatus", attempts int,
+    "bullJobId" text NOT NULL DEFAULT 'b', error text, "sentAt" timestamp(3)
 );
 """
 
@@ -209,8 +215,8 @@ def describe_database(url: URL) -> dict[str, Sequence[Any]]:
         "indexes": "SELECT schemaname, indexname, indexdef FROM pg_indexes "
         "WHERE schemaname NOT IN ('pg_catalog') ORDER BY 1, 2",
         "policies": "SELECT schemaname, tablename, policyname, qual FROM pg_policies ORDER BY 1, 2, 3",
-        "functions": "SELECT n.nspname, proname, proacl::text FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace "
-        f"WHERE {ours} ORDER BY 1, 2",
+        "functions": "SELECT n.nspname, proname, proacl::text FROM pg_proc p "
+        f"JOIN pg_namespace n ON n.oid = pronamespace WHERE {ours} ORDER BY 1, 2",
         "triggers": "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2",
         "types": f"SELECT n.nspname, typname FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE {ours} "
         "ORDER BY 1, 2",
