@@ -1,4 +1,4 @@
-"""Taking over a database from the predecessor's first days: text ids, gaps, orphans, rows that exclude each other."""
+"""Taking over a database from the predecessor's first days: text ids, gaps, orphans, rows that clash."""
 
 from collections.abc import Mapping
 from typing import Any
