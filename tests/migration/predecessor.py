@@ -169,7 +169,7 @@ def fill_by_uuid(url: URL) -> None:
         ),
     )  # fmt: skip
     moment = "2025-01-16T09:30:30Z"
-    running = [
+    running: list[Mapping[str, Any]] = [
         {"status": "SENT", "sent_at": moment, "attempts": 1},
         {"status": "SENDING", "started_at": moment, "attempts": 1},
         {

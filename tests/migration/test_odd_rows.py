@@ -35,13 +35,13 @@ def fill(url: URL, jobs: Mapping[str, Mapping[str, Any]] = {}, **campaign: Any) 
     add(
         url,
         "jobs",
-        *({"id": key, "campaignId": "ca1", "channelId": "ch1"} | job for key, job in jobs.items()),
+        *({"id": key, "campaignId": "ca1", "channelId": "ch1", **job} for key, job in jobs.items()),
     )
 
 
 def reasons(url: URL, table: str) -> dict[str, str]:
     rows = read(url, "SELECT legacy_id, reason FROM legacy_rejects WHERE source_table = %s", table)
-    return dict(rows)  # type: ignore[arg-type]  # pairs
+    return dict(rows)
 
 
 def changes(adoption: Any, name: str) -> dict[str, int]:
@@ -107,7 +107,7 @@ def test_times_without_a_zone_are_in_utc_and_impossible_ones_are_left_out(
     vestnik: Run, prisma_url: URL
 ) -> None:
     with connect(prisma_url) as connection:
-        connection.execute("ALTER DATABASE " + str(prisma_url.database) + " SET timezone TO 'Asia/Tokyo'")  # type: ignore[arg-type]
+        connection.execute("ALTER DATABASE " + str(prisma_url.database) + " SET timezone TO 'Asia/Tokyo'")
     fill(
         prisma_url,
         {
@@ -353,7 +353,7 @@ def test_unusual_templates_are_kept_as_far_as_they_can_be(
     vestnik: Run, prisma_url: URL, template: Mapping[str, Any], expected: tuple[Any, ...]
 ) -> None:
     fill(prisma_url, {"jo1": {"status": "QUEUED"}})
-    add(prisma_url, "templates", {"id": "te2", "name": "Odd"} | template)
+    add(prisma_url, "templates", {"id": "te2", "name": "Odd", **template})
     with connect(prisma_url) as connection:
         connection.execute("UPDATE campaigns SET \"templateId\" = 'te2'")
     adoption = adopt(vestnik)

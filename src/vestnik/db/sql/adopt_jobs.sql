@@ -35,7 +35,7 @@ SELECT j.place, j.tid, j.id AS legacy_id, j.reason, j.new_campaign_id AS campaig
             WHEN j.rank = 4 THEN coalesce(nullif(btrim(j.error_code), ''),
                 substring(j.error_message FROM '[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z]'), 'UNKNOWN') END AS error_code,
        CASE WHEN j.rank = 2 THEN format('The predecessor was stopped when it was %s; whether it was posted is not known.',
-                                        coalesce(nullif(upper(btrim(j.status)), ''), 'in no status'))
+                                        coalesce(nullif(upper(btrim(j.status)), ''), 'UNKNOWN'))
             WHEN j.new_status <> 'SENT' THEN j.error_message END AS error_message,
        j.started_at,
        CASE WHEN j.rank = 1 THEN coalesce(j.sent_at, j.updated_at, j.started_at, j.created_at, now()) END AS sent_at,
