@@ -34,7 +34,11 @@ from vestnik.domain.actors import Actor, ActorKind
 TEMPLATE = "template_test"
 OUR_VARIABLES = ("VESTNIK_", "TELEGRAM_", "SUPABASE_", "DATABASE_URL", "PORT", "RATE_LIMIT_", "JOB_", "PG")
 MAJORS = (DEFAULT_MAJOR, 16)
-BOTH_MAJORS = (Path("integration") / "db", Path("integration") / "ledger")
+BOTH_MAJORS = {
+    Path("integration") / "db",
+    Path("integration") / "ledger",
+    Path("migration") / "test_adopting.py",
+}
 """Where every test runs on each of MAJORS."""
 
 if sys.platform == "win32":
@@ -83,11 +87,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of statements on each PostgreSQL, unless one was asked for."""
-    place = metafunc.definition.path.parent.relative_to(Path(__file__).parent)
+    place = metafunc.definition.path.relative_to(Path(__file__).parent)
     if (
         "postgres_major" in metafunc.fixturenames
         and metafunc.config.getoption("--postgres-major") is None
-        and place in BOTH_MAJORS
+        and not BOTH_MAJORS.isdisjoint({place, place.parent})
     ):
         metafunc.parametrize("postgres_major", MAJORS, ids=lambda major: f"pg{major}", indirect=True)
 

@@ -35,6 +35,7 @@ from vestnik.api import (
 )
 from vestnik.api.docs_page import add_docs_page
 from vestnik.api.health import Readiness
+from vestnik.api.legacy_ids import LegacyIdTranslator
 from vestnik.api.openapi import describe_api
 from vestnik.domain.media import LARGEST_UPLOAD
 from vestnik.web.identity import CSRF_HEADER
@@ -134,5 +135,6 @@ def _list_middleware(options: ApiOptions) -> list[Middleware]:
         *found,
         Middleware(HeadAnswerer),
         Middleware(InputGuard, limit=BODY_LIMIT, limits=BODY_LIMITS),
+        Middleware(LegacyIdTranslator),
         Middleware(MethodGuard),
     ]

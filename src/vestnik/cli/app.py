@@ -19,6 +19,7 @@ from vestnik.cli import (
     INTERRUPTED,
     account,
     account_login,
+    adoption,
     api,
     backup,
     batch,
@@ -78,6 +79,7 @@ app.add_typer(campaign.app, name="campaign")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(secrets.app, name="secrets")
+db.app.command("adopt")(adoption.adopt)
 app.add_typer(db.app, name="db")
 
 

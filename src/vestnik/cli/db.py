@@ -21,7 +21,7 @@ app = typer.Typer(help="The database's schema, and restored backups.", no_args_i
 
 
 @contextmanager
-def _open(context: typer.Context) -> "Iterator[URL]":
+def open_url(context: typer.Context) -> "Iterator[URL]":
     """The address of the database, whatever its schema."""
     from vestnik import bootstrap
 
@@ -37,7 +37,7 @@ def upgrade(context: typer.Context, as_json: JsonOption = False) -> None:
     """Bring the schema up to this version of Vestnik; safe to repeat."""
     from vestnik.db.schema import upgrade_schema
 
-    with _open(context) as url:
+    with open_url(context) as url:
         before = upgrade_schema(url)
     if as_json:
         print_json({"before": before.current, "current": before.head, "changed": not before.is_current})
@@ -52,10 +52,12 @@ def current(context: typer.Context, as_json: JsonOption = False) -> None:
     """Show which schema the database has and which one is needed."""
     from vestnik.db.schema import read_schema_state
 
-    with _open(context) as url:
+    with open_url(context) as url:
         state = read_schema_state(url)
     if as_json:
         print_json({"current": state.current, "head": state.head, "is_current": state.is_current})
+    elif state.is_predecessors:
+        print("The database holds the predecessor's tables. Next: vestnik db adopt --dry-run")
     elif state.is_current:
         print(f"The schema is current: {state.head}.")
     else:
@@ -69,7 +71,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Compare the database with what this version of Vestnik expects; the exit code is 1 when they differ."""
     from vestnik.db.schema import find_differences, require_current_schema
 
-    with _open(context) as url:
+    with open_url(context) as url:
         require_current_schema(url)
         differences = find_differences(url)
     if differences:

@@ -56,6 +56,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "channel.revived": mark("A deleted channel was added again"),
     "channels.imported": mark("Channels were imported"),
     "channels.reactivated": mark("Channels were reactivated"),
+    "database.adopted": mark("The predecessor's database was taken over"),
     "database.restored": mark("The database was restored from a backup"),
     "direct_send.requested": mark("A post was sent directly"),
     "media.deleted": mark("A file was deleted"),

@@ -87,6 +87,12 @@ def _now() -> Mapped[datetime]:
     return mapped_column(server_default=func.now())
 
 
+def _legacy_id_key(table: str) -> Index:
+    return Index(
+        f"{table}_legacy_id_key", "legacy_id", unique=True, postgresql_where=text("legacy_id IS NOT NULL")
+    )
+
+
 class User(Base):
     """A person who signs in."""
 
@@ -94,6 +100,7 @@ class User(Base):
     __table_args__ = (
         CheckConstraint(_one_of("role", Role), name="role"),
         Index("users_email_key", text("lower(email)"), unique=True),
+        _legacy_id_key("users"),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -105,6 +112,8 @@ class User(Base):
     """The password was given out by somebody else."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     last_login_at: Mapped[datetime | None]
+    legacy_id: Mapped[str | None]
+    """Its id in the predecessor's tables, as those of channels, batches, templates, campaigns and jobs."""
     revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
@@ -404,6 +413,7 @@ class Channel(Base):
             "id",
             postgresql_where=text("deleted_at IS NULL AND NOT is_active"),
         ),
+        _legacy_id_key("channels"),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -417,6 +427,7 @@ class Channel(Base):
     inactive_since: Mapped[datetime | None]
     inactive_campaign_id: Mapped[UUID | None]
     deleted_at: Mapped[datetime | None]
+    legacy_id: Mapped[str | None]
     revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
@@ -472,9 +483,11 @@ class Batch(Base):
     """A named set of channels, in the order in which they were added."""
 
     __tablename__ = "batches"
+    __table_args__ = (_legacy_id_key("batches"),)
 
     id: Mapped[UUID] = _uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
+    legacy_id: Mapped[str | None]
     revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
@@ -557,6 +570,7 @@ class Template(Base):
         CheckConstraint(_one_of("link_preview_position", PreviewPosition), name="link_preview_position"),
         CheckConstraint(_one_of("link_preview_size", PreviewSize), name="link_preview_size"),
         Index("templates_media_id_idx", "media_id", postgresql_where=text("media_id IS NOT NULL")),
+        _legacy_id_key("templates"),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -579,6 +593,7 @@ class Template(Base):
     """The files of an album in their order, the first of them `media_id`; empty for one file and for none.
 
     Row locks keep them from being deleted (`share_media`, `list_users`)."""
+    legacy_id: Mapped[str | None]
     revision: Mapped[int] = _revision()
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
@@ -610,6 +625,7 @@ class Campaign(Base):
             postgresql_where=text("status IN ('CANCELLED', 'FAILED') AND ended_at IS NULL"),
         ),
         Index("campaigns_deleted_idx", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        _legacy_id_key("campaigns"),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -644,6 +660,7 @@ class Campaign(Base):
     """Nobody sees it any more; the row goes once a worker has deleted its jobs in parts."""
     preflight_id: Mapped[UUID | None]
     """The preflight whose failing channels were left out at the start."""
+    legacy_id: Mapped[str | None]
     revision: Mapped[int] = mapped_column(server_default="1")
     """Changes only when a person changes the campaign."""
     created_at: Mapped[datetime] = _now()
@@ -801,6 +818,7 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]
+    legacy_id: Mapped[str | None]
 
 
 class AuditLog(Base):
@@ -823,3 +841,29 @@ class AuditLog(Base):
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
     address: Mapped[str | None]
+
+
+class LegacyAdoption(Base):
+    """That the predecessor's tables were taken over; they are kept in the schema `predecessor`."""
+
+    __tablename__ = "legacy_adoptions"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    adopted_at: Mapped[datetime] = _now()
+    tables: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Those that were moved out of the way, be they the predecessor's or somebody else's."""
+    report: Mapped[dict[str, Any]]
+    """What was found and what became of it, in numbers."""
+
+
+class LegacyReject(Base):
+    """A row of the predecessor that our constraints refuse, unchanged."""
+
+    __tablename__ = "legacy_rejects"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    source_table: Mapped[str]
+    legacy_id: Mapped[str | None]
+    reason: Mapped[str]
+    row: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = _now()

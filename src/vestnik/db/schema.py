@@ -1,6 +1,8 @@
 """The version of the database's schema: upgrade, look, compare."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from vestnik.domain.errors import DatabaseUnavailableError, SchemaVersionError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _UPGRADE_LOCK = 0x7665_7374  # any number, as long as every version of Vestnik uses the same
+_PREDECESSORS = frozenset({"campaigns", "jobs"})
+"""Where these are without our version, a database is the predecessor's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,11 +30,18 @@ class SchemaState:
 
     current: str | None
     head: str
+    strangers: tuple[str, ...] = ()
+    """Tables of our names that we did not make, in a database without our version."""
 
     @property
     def is_current(self) -> bool:
         """Whether this version of Vestnik can work with the database."""
         return self.current == self.head
+
+    @property
+    def is_predecessors(self) -> bool:
+        """Whether the database holds the predecessor's tables, which have our names."""
+        return _PREDECESSORS.issubset(self.strangers)
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -56,13 +67,39 @@ def head_revision() -> str:
     return head
 
 
-def _read(connection: Connection) -> SchemaState:
-    return SchemaState(
-        current=MigrationContext.configure(connection).get_current_revision(), head=head_revision()
+def read_schema(connection: Connection) -> SchemaState:
+    """What the database has and what is needed, in the caller's transaction."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    strangers = () if current is not None else _list_strangers(connection)
+    return SchemaState(current=current, head=head_revision(), strangers=strangers)
+
+
+def _list_strangers(connection: Connection) -> tuple[str, ...]:
+    found = connection.scalars(
+        text(
+            "SELECT relname FROM pg_catalog.pg_class WHERE relnamespace = 'public'::regnamespace "
+            "AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY (:names) ORDER BY relname"
+        ),
+        {"names": list(Base.metadata.tables)},
     )
+    return tuple(found)
 
 
-def _refuse_newer(state: SchemaState) -> None:
+def _refuse_strangers(state: SchemaState) -> None:
+    if state.is_predecessors:
+        raise SchemaVersionError(
+            "this database holds the predecessor's tables, and nothing was changed; take them over with "
+            "'vestnik db adopt' ('vestnik db adopt --dry-run' shows before what it would do)"
+        )
+    if state.strangers:
+        raise SchemaVersionError(
+            f"this database holds other tables with the names of ours ({', '.join(state.strangers)}), and nothing "
+            "was changed; use another database"
+        )
+
+
+def refuse_newer(state: SchemaState) -> None:
+    """Raise SchemaVersionError for a schema that this version does not know."""
     known = {script.revision for script in _scripts().walk_revisions()}
     if state.current is not None and state.current not in known:
         raise SchemaVersionError(
@@ -88,18 +125,19 @@ def read_schema_state(url: URL) -> SchemaState:
     try:
         with engine.connect() as connection:
             _refuse_server_version(connection)
-            state = _read(connection)
+            state = read_schema(connection)
     except (OperationalError, InterfaceError) as exc:
         raise wrap_database_error(exc) from exc
     finally:
         engine.dispose()
-    _refuse_newer(state)
+    refuse_newer(state)
     return state
 
 
 def require_current_schema(url: URL) -> None:
     """Raise SchemaVersionError, with the cure, unless the schema is exactly the one needed."""
     state = read_schema_state(url)
+    _refuse_strangers(state)
     if not state.is_current:
         raise SchemaVersionError(
             f"the database has schema {state.current or 'none'}, this version of Vestnik needs {state.head}; "
@@ -112,25 +150,42 @@ def upgrade_schema(url: URL) -> SchemaState:
 
     Returns the state found before. A failed upgrade leaves everything as it was.
     """
+    with open_schema(url, "the schema could not be upgraded") as connection:
+        before = read_schema(connection)
+        refuse_newer(before)
+        _refuse_strangers(before)
+        if not before.is_current:
+            run_migrations(connection)
+    return before
+
+
+def run_migrations(connection: Connection) -> None:
+    """Bring the schema to head in the caller's transaction."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    command.upgrade(_config(connection), "head")
+
+
+@contextmanager
+def open_schema(url: URL, failure: str) -> Iterator[Connection]:
+    """A transaction that may change the schema; nobody else changes it meanwhile.
+
+    It is committed when the block ends. Raises DatabaseUnavailableError, and SchemaVersionError, which begins with
+    `failure`, for what the database refuses.
+    """
     engine = _engine(url)
     try:
         with engine.begin() as connection:
             _refuse_server_version(connection)
             # A transaction-level lock, because session-level ones do not survive a transaction pooler.
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
-            before = _read(connection)
-            _refuse_newer(before)
-            if not before.is_current:
-                command.upgrade(_config(connection), "head")
+            yield connection
     except (OperationalError, InterfaceError) as exc:
         raise wrap_database_error(exc) from exc
     except DBAPIError as exc:
         reason = str(exc.orig).strip().splitlines()[0]
-        raise SchemaVersionError(f"the schema could not be upgraded, nothing was changed: {reason}") from exc
+        raise SchemaVersionError(f"{failure}, nothing was changed: {reason}") from exc
     finally:
         engine.dispose()
-    return before
 
 
 def find_differences(url: URL) -> list[str]:

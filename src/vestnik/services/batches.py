@@ -13,6 +13,7 @@ from vestnik.db.accounts import get_account
 from vestnik.db.audit import record_audit
 from vestnik.db.channel_records import list_members
 from vestnik.db.channels import read_names
+from vestnik.db.legacy_ids import find_by_legacy_id
 from vestnik.db.models import Batch
 from vestnik.domain.actors import Actor
 from vestnik.domain.audit import name_channels
@@ -366,8 +367,9 @@ async def find_batch(session: AsyncSession, reference: str) -> Batch:
     """The batch of this name or id. Raises NotFoundError, which names some that there are."""
     reference = check_name(reference, field="batch")
     batch = await rows.find_batch_by_name(session, reference)
-    if batch is None and (batch_id := parse_id(reference)) is not None:
-        batch = await rows.get_batch(session, BatchId(batch_id))
+    if batch is None:
+        batch_id = parse_id(reference) or await find_by_legacy_id(session, "batches", reference)
+        batch = None if batch_id is None else await rows.get_batch(session, BatchId(batch_id))
     if batch is None:
         names = await rows.list_batch_names(session, limit=_SUGGESTIONS)
         hint = f"the newest are {quote_names(names)}" if names else "there is none yet"

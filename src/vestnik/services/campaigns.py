@@ -13,6 +13,7 @@ from vestnik.db import transitions
 from vestnik.db.audit import record_audit
 from vestnik.db.batches import count_batch_channels
 from vestnik.db.campaigns import ALL_CAMPAIGNS, CampaignFilter
+from vestnik.db.legacy_ids import find_by_legacy_id
 from vestnik.domain.actors import Actor
 from vestnik.domain.campaigns import (
     DEFAULT_RETRY_LIMIT,
@@ -213,7 +214,7 @@ async def find_campaign(session: AsyncSession, reference: str) -> CampaignId:
         )
     if ids:
         return ids[0]
-    campaign_id = parse_id(reference)
+    campaign_id = parse_id(reference) or await find_by_legacy_id(session, "campaigns", reference)
     if campaign_id is not None and await rows.get_campaign(session, CampaignId(campaign_id)) is not None:
         return CampaignId(campaign_id)
     names = await rows.list_campaign_names(session, limit=_SUGGESTIONS)

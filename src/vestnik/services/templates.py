@@ -26,6 +26,7 @@ from vestnik.content import (
 )
 from vestnik.db import templates as rows
 from vestnik.db.audit import record_audit
+from vestnik.db.legacy_ids import find_by_legacy_id
 from vestnik.db.media import describe_file, note_use
 from vestnik.db.models import Account, Template
 from vestnik.domain.actors import Actor
@@ -295,8 +296,9 @@ async def find_template(session: AsyncSession, reference: str) -> Template:
     """The template of this name or id. Raises NotFoundError, which names some that there are."""
     reference = check_name(reference, field="template")
     template = await rows.find_template_by_name(session, reference)
-    if template is None and (template_id := parse_id(reference)) is not None:
-        template = await rows.get_template(session, TemplateId(template_id))
+    if template is None:
+        template_id = parse_id(reference) or await find_by_legacy_id(session, "templates", reference)
+        template = None if template_id is None else await rows.get_template(session, TemplateId(template_id))
     if template is None:
         names = await rows.list_template_names(session, limit=_SUGGESTIONS)
         hint = f"the newest are {quote_names(names)}" if names else "there is none yet"
