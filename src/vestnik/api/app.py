@@ -27,6 +27,7 @@ from vestnik.api import (
     direct_send,
     health,
     media,
+    metrics,
     preflights,
     queue,
     templates,
@@ -35,6 +36,7 @@ from vestnik.api import (
 )
 from vestnik.api.docs_page import add_docs_page
 from vestnik.api.health import Readiness
+from vestnik.api.metrics import ApiMetrics
 from vestnik.api.openapi import describe_api
 from vestnik.domain.media import LARGEST_UPLOAD
 from vestnik.web.identity import CSRF_HEADER
@@ -101,8 +103,10 @@ def create_app(readiness: Readiness, state: WebState, options: ApiOptions = ApiO
     )
     app.state.readiness = readiness
     app.state.web = state
+    app.state.metrics = ApiMetrics(state)
     install_problem_handlers(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     describe_api(app, prefix=PREFIX)
