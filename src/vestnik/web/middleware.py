@@ -19,6 +19,9 @@ STRANGERS_LIMIT: Final = 64 * 1024
 """Bytes of a body for which nobody has signed in."""
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
+_CAMPAIGN: Final = re.compile(
+    r"/campaigns/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/|$)", re.IGNORECASE
+)
 _SAFE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -27,7 +30,10 @@ _SAFE_HEADERS: Final = {
 
 
 class RequestIdentifier:
-    """Gives each request an id, or takes the caller's: it is in the answer and in every line of the log."""
+    """Gives each request an id, or takes the caller's: it is in the answer and in every line of the log.
+
+    So is the campaign that the address is about.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +54,10 @@ class RequestIdentifier:
                     headers.setdefault(name, value)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        facts = {"request_id": request_id}
+        if (found := _CAMPAIGN.search(scope["path"])) is not None:
+            facts["campaign_id"] = found[1].lower()
+        with structlog.contextvars.bound_contextvars(**facts):
             await self._app(scope, receive, send_with_headers)
 
 
