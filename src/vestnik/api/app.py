@@ -40,8 +40,15 @@ from vestnik.api.metrics import ApiMetrics
 from vestnik.api.openapi import describe_api
 from vestnik.domain.media import LARGEST_UPLOAD
 from vestnik.web.identity import CSRF_HEADER
-from vestnik.web.middleware import REQUEST_ID_HEADER, HeadAnswerer, InputGuard, MethodGuard, RequestIdentifier
-from vestnik.web.problems import install_problem_handlers
+from vestnik.web.middleware import (
+    REQUEST_ID_HEADER,
+    FailureAnswerer,
+    HeadAnswerer,
+    InputGuard,
+    MethodGuard,
+    RequestIdentifier,
+)
+from vestnik.web.problems import answer_unexpected, install_problem_handlers
 from vestnik.web.state import WebState, read_state
 
 PREFIX: Final = "/api"
@@ -139,4 +146,5 @@ def _list_middleware(options: ApiOptions) -> list[Middleware]:
         Middleware(HeadAnswerer),
         Middleware(InputGuard, limit=BODY_LIMIT, limits=BODY_LIMITS),
         Middleware(MethodGuard),
+        Middleware(FailureAnswerer, answer=answer_unexpected),
     ]

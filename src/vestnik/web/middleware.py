@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vestnik.web.problems import list_methods, make_problem, refuse_method
@@ -94,6 +95,38 @@ class HeadAnswerer:
         if not answering.cancelled():
             answering.result()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class FailureAnswerer:
+    """Answers errors that nobody expected, inside of all other middleware.
+
+    Starlette answers them outside of it: without the request's id, in the answer and in the log, and without the
+    headers that protect a page. An answer that has begun is broken off.
+    """
+
+    def __init__(self, app: ASGIApp, *, answer: Callable[[Request, Exception], Awaitable[ASGIApp]]) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def note_begin(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_begin)
+        except Exception as error:
+            response = await self._answer(Request(scope, receive), error)
+            if has_begun:
+                raise
+            await response(scope, receive, send)
 
 
 Refuse = Callable[[Scope, HTTPStatus, str, str], ASGIApp]
