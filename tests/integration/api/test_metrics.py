@@ -1,5 +1,6 @@
 """/metrics of the API: the installation in figures, for those who may read, with a database and without."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import URL
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.integration.api.conftest import HOST, ClientAs, add_token, add_user, make_state
 from tests.support.proxy import DatabaseProxy
@@ -225,6 +227,27 @@ async def test_a_token_that_may_only_read_is_enough_and_a_revoked_one_is_refused
     assert (await client.get("/metrics")).status_code == 401
     assert (await client.get("/metrics", headers={"Authorization": "Bearer wrong"})).status_code == 401
     assert (await client.get("/metrics", headers={"Authorization": "odd"})).status_code == 401
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, figures do not grow old during a test."""
+    monkeypatch.setattr("vestnik.api.metrics.FRESH_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("patience")
+async def test_any_number_of_scrapers_cost_the_database_one_look(
+    engine: AsyncEngine, client_as: ClientAs
+) -> None:
+    client = await client_as(Role.VIEWER)
+    statements: list[str] = []
+    event.listen(
+        engine.sync_engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
+    )
+    for _ in range(2):
+        for answer in await asyncio.gather(*(client.get("/metrics") for _ in range(10))):
+            assert answer.status_code == 200
+    assert sum("FROM workers" in statement for statement in statements) == 1
 
 
 async def test_listeners_are_counted(app: FastAPI, client_as: ClientAs) -> None:

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from tests.integration.delivery.rig import PATIENCE, Rig
+from tests.support.proxy import DatabaseProxy
 from tests.support.sends import SECRET_KEY, Sender
 from vestnik.domain.ids import AccountId
 from vestnik.simulator.faults import Fault, FaultKind
@@ -137,6 +138,29 @@ async def test_direct_sends_pauses_and_leases_are_counted_too(
 
     await rig.until(is_lost)
     await successor.stop()
+
+
+async def test_without_a_database_a_worker_still_tells_what_it_knows(
+    rig: Rig, account_id: AccountId, unused_tcp_port: int
+) -> None:
+    await rig.stage.add_channels(40)
+    async with DatabaseProxy(rig.url).serve() as proxy:
+        worker = await rig.start_worker(proxy.url, metrics_port=unused_tcp_port)
+        campaign_id = await rig.stage.add_campaign(account_id, rate=20)
+        await rig.wait_for_posts(5)
+
+        async def is_up(expected: float) -> bool:
+            return (await scrape(unused_tcp_port))("vestnik_database_up") == expected
+
+        assert await is_up(1)
+        proxy.cut()
+        await rig.until(lambda: is_up(0))
+        assert (await scrape(unused_tcp_port))("vestnik_sends_total", result="SENT") >= 5
+        proxy.resume()
+        await rig.until(lambda: is_up(1))
+        await rig.finish(campaign_id)
+        assert (await scrape(unused_tcp_port))("vestnik_sends_total", result="SENT") >= len(rig.posts) == 40
+        await worker.stop()
 
 
 async def test_a_port_that_somebody_else_has_costs_the_metrics_and_nothing_else(
