@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", validation_alias="VESTNIK_S3_REGION")
     s3_access_key_id: SecretStr | None = Field(None, validation_alias="VESTNIK_S3_ACCESS_KEY_ID")
     s3_secret_access_key: SecretStr | None = Field(None, validation_alias="VESTNIK_S3_SECRET_ACCESS_KEY")
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(0, validation_alias="VESTNIK_METRICS_PORT")
+    """Where a worker answers Prometheus, on 127.0.0.1; 0 switches that off."""
     log_level: str = Field("info", validation_alias="VESTNIK_LOG_LEVEL")
     failpoints: str = Field("", validation_alias="VESTNIK_FAILPOINTS")
     """Points at which the process kills itself, for fault tests: `name`, `name:3` (at the third pass)."""

@@ -27,6 +27,7 @@ from vestnik.api import (
     direct_send,
     health,
     media,
+    metrics,
     preflights,
     queue,
     templates,
@@ -36,11 +37,19 @@ from vestnik.api import (
 from vestnik.api.docs_page import add_docs_page
 from vestnik.api.health import Readiness
 from vestnik.api.legacy_ids import LegacyIdTranslator
+from vestnik.api.metrics import ApiMetrics
 from vestnik.api.openapi import describe_api
 from vestnik.domain.media import LARGEST_UPLOAD
 from vestnik.web.identity import CSRF_HEADER
-from vestnik.web.middleware import REQUEST_ID_HEADER, HeadAnswerer, InputGuard, MethodGuard, RequestIdentifier
-from vestnik.web.problems import install_problem_handlers
+from vestnik.web.middleware import (
+    REQUEST_ID_HEADER,
+    FailureAnswerer,
+    HeadAnswerer,
+    InputGuard,
+    MethodGuard,
+    RequestIdentifier,
+)
+from vestnik.web.problems import answer_unexpected, install_problem_handlers
 from vestnik.web.state import WebState, read_state
 
 PREFIX: Final = "/api"
@@ -102,8 +111,10 @@ def create_app(readiness: Readiness, state: WebState, options: ApiOptions = ApiO
     )
     app.state.readiness = readiness
     app.state.web = state
+    app.state.metrics = ApiMetrics(state)
     install_problem_handlers(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     describe_api(app, prefix=PREFIX)
@@ -137,4 +148,5 @@ def _list_middleware(options: ApiOptions) -> list[Middleware]:
         Middleware(InputGuard, limit=BODY_LIMIT, limits=BODY_LIMITS),
         Middleware(LegacyIdTranslator),
         Middleware(MethodGuard),
+        Middleware(FailureAnswerer, answer=answer_unexpected),
     ]

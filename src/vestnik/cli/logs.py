@@ -27,7 +27,7 @@ ALLOWED_FIELDS = frozenset(
         # what is delivered, and by whom
         "account_id", "account_kind", "kind", "campaign_id", "channel_id", "job_id", "command_id", "epoch",
         "status", "state", "mode", "name", "error_class", "code", "scope", "until", "wait", "rate",
-        "attempt", "attempts", "claims", "count", "total", "queued", "sent", "failed", "cancelled",
+        "request_id", "attempt", "attempts", "claims", "count", "total", "queued", "sent", "failed", "cancelled",
         # database and API
         "error", "detail", "becomes", "jobs", "returned_jobs", "waiting", "tg_id", "username",
         "media_id", "size", "revision", "method", "route", "status_code", "duration_ms", "seconds", "failpoint",
@@ -90,6 +90,7 @@ def configure_logging(
     `terminal_level` (default `level`) applies to standard error alone.
     """
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -37,11 +37,11 @@ from vestnik.console import (
     tokens,
     users,
 )
-from vestnik.console.failures import install_failure_pages, refuse_with_page
+from vestnik.console.failures import install_failure_pages, refuse_with_page, show_unexpected
 from vestnik.console.policy import PagePolicy
 from vestnik.console.rendering import STATIC_PATH, Renderer
 from vestnik.console.static_files import HashedFiles
-from vestnik.web.middleware import InputGuard, RequestIdentifier
+from vestnik.web.middleware import FailureAnswerer, InputGuard, RequestIdentifier
 from vestnik.web.state import WebState
 
 ROUTERS: Final[Sequence[APIRouter]] = (
@@ -94,6 +94,7 @@ def create_console(state: WebState) -> FastAPI:
             Middleware(PagePolicy),
             Middleware(GZipMiddleware, minimum_size=1024),
             Middleware(InputGuard, limit=BODY_LIMIT, limits=BODY_LIMITS, refuse=refuse_with_page),
+            Middleware(FailureAnswerer, answer=show_unexpected),
         ],
     )
     app.state.web = state

@@ -32,7 +32,7 @@ def install_failure_pages(app: FastAPI) -> None:
     app.add_exception_handler(VestnikError, _show_vestnik_error)
     app.add_exception_handler(HTTPException, _show_http_exception)
     app.add_exception_handler(RequestValidationError, _show_validation_error)
-    app.add_exception_handler(Exception, _show_unexpected)
+    app.add_exception_handler(Exception, show_unexpected)
 
 
 async def _lead_to_sign_in(request: Request, error: Exception) -> Response:
@@ -64,7 +64,8 @@ async def _show_validation_error(request: Request, _error: Exception) -> Respons
     return await _show(request, HTTPStatus.NOT_FOUND, None)
 
 
-async def _show_unexpected(request: Request, error: Exception) -> Response:
+async def show_unexpected(request: Request, error: Exception) -> Response:
+    """Log what went wrong, and say no more than that something did."""
     log.error("console.unexpected_error", method=request.method, route=request.url.path, exc_info=error)
     return await _show(request, HTTPStatus.INTERNAL_SERVER_ERROR, None)
 

@@ -125,6 +125,9 @@ GROUPS: Final[Mapping[str, Mapping[str, SettingWords]]] = {
         "VESTNIK_LOG_LEVEL": SettingWords(
             meaning=mark("How much is written into the logs."), choices="debug, info, warning, error"
         ),
+        "VESTNIK_METRICS_PORT": SettingWords(
+            meaning=mark("The port on which a worker shows its metrics to this machine; 0 switches that off.")
+        ),
         "VESTNIK_FAILPOINTS": SettingWords(
             meaning=mark("Only for tests: points at which a worker kills itself."), unset=mark("none")
         ),

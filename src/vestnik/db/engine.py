@@ -19,8 +19,10 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from vestnik.domain.errors import BusyError, ConfigurationError, DatabaseUnavailableError
+from vestnik.metrics.registry import PoolUse
 
 CONNECT_ARGS = {
     "connect_timeout": 5,
@@ -162,6 +164,18 @@ async def open_session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         raise wrap_database_error(exc) from exc
     except PoolTimeoutError as exc:
         raise DatabaseUnavailableError("PostgreSQL does not answer: all connections are waiting") from exc
+
+
+def measure_pool(engine: AsyncEngine) -> PoolUse:
+    """How many connections an engine has, without asking the database."""
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, QueuePool), "as make_engine has it"
+    return PoolUse(size=pool.size(), in_use=pool.checkedout(), idle=pool.checkedin())
+
+
+async def limit_duration(session: AsyncSession, seconds: float) -> None:
+    """Of each statement, for the rest of the transaction; the server itself ends what takes longer."""
+    await session.execute(select(func.set_config("statement_timeout", f"{seconds * 1000:.0f}", True)))
 
 
 async def limit_lock_wait(session: AsyncSession, seconds: float) -> None:

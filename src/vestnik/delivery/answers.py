@@ -16,6 +16,7 @@ from vestnik.domain.ids import AccountId, CampaignId, ChannelId
 from vestnik.domain.outcomes import HOLD_MARGIN, Verdict, judge_failure, judge_success
 from vestnik.domain.states import AccountState, HoldScope, PauseReason
 from vestnik.domain.transport import ErrorClass, TransportError
+from vestnik.metrics.delivery import LaneMeter
 
 BANS_THAT_LIMIT = 3
 """Different channels in a row that answer USER_BANNED_IN_CHANNEL before the account counts as limited."""
@@ -29,13 +30,21 @@ class AnswerJudge:
     """
 
     def __init__(
-        self, ledger: Ledger, recorder: Recorder, gate: Gate, account_id: AccountId, options: LaneOptions
+        self,
+        ledger: Ledger,
+        recorder: Recorder,
+        gate: Gate,
+        account_id: AccountId,
+        options: LaneOptions,
+        *,
+        meter: LaneMeter,
     ) -> None:
         self._ledger = ledger
         self._recorder = recorder
         self._gate = gate
         self._account_id = account_id
         self._options = options
+        self._meter = meter
         self._banned_channels: set[ChannelId] = set()
         self._log = structlog.get_logger().bind(account_id=str(account_id))
         self.being_paused: set[CampaignId] = set()
@@ -104,6 +113,7 @@ class AnswerJudge:
 
     def hold_lookups(self, duration: timedelta, reason: str) -> None:
         """Store that usernames must not be looked up for a while; posting goes on."""
+        self._meter.note_hold(HoldScope.RESOLVE, duration.total_seconds(), reason)
         self._store_hold(HoldScope.RESOLVE, read_clock() + duration.total_seconds(), reason)
 
     def _hold(self, duration: timedelta, reason: str) -> None:
@@ -112,6 +122,7 @@ class AnswerJudge:
         if until <= self._gate.held_until + 0.2:
             return  # the answers to posts that were on their way already
         self._gate.hold_until(until)
+        self._meter.note_hold(HoldScope.SEND, duration.total_seconds(), reason)
         self._log.warning("account.held", seconds=duration.total_seconds(), reason=reason)
         self._store_hold(HoldScope.SEND, until, reason)
 
@@ -125,6 +136,7 @@ class AnswerJudge:
     def _block(self, state: AccountState, error: TransportError) -> None:
         """The account cannot send until a person acts; its campaigns stay RUNNING and wait."""
         self._gate.end()
+        self._meter.note_block(state)
         self._log.error("account.blocked", state=state.value, error=error.name, detail=error.message)
         reason = f"{error.name}: {error.message}"
         self._recorder.put_action(lambda: self._ledger.block_account(self._account_id, state, reason))
@@ -144,7 +156,8 @@ class AnswerJudge:
 
         async def pause() -> None:
             detail = f"{error.name}: {error.message}"
-            await self._ledger.pause(campaign_id, PauseReason.CONTENT_ERROR, detail)
+            if await self._ledger.pause(campaign_id, PauseReason.CONTENT_ERROR, detail):
+                self._meter.note_pause(PauseReason.CONTENT_ERROR)
             self._gate.facts += 1
             self.being_paused.discard(campaign_id)
 

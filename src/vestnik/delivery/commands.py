@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from vestnik.content import content_from_json
 from vestnik.db.commands import PAYLOAD, ClaimedCommand, CommandLedger
@@ -39,6 +40,8 @@ from vestnik.domain.outcomes import CONTENT_UNRENDERABLE
 from vestnik.domain.pacing import Schedule
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.transport import Content, Transport, TransportError
+from vestnik.metrics.catalogue import Origin
+from vestnik.metrics.delivery import LaneMeter
 
 log = structlog.get_logger()
 
@@ -76,6 +79,7 @@ class CommandDesk:
         judge: AnswerJudge,
         uploader: FileUploader,
         failpoints: Failpoints,
+        meter: LaneMeter,
     ) -> None:
         self._ledger = ledger
         self._lease = lease
@@ -86,6 +90,7 @@ class CommandDesk:
         self._judge = judge
         self._uploader = uploader
         self._failpoints = failpoints
+        self._meter = meter
         self._waiting: deque[_OpenCommand] = deque()
         self._parked: list[_OpenCommand] = []
         """Those whose files are being uploaded."""
@@ -213,6 +218,7 @@ class CommandDesk:
 
     async def _post(self, transport: Transport, command: _OpenCommand) -> None:
         claimed = command.claimed
+        bind_contextvars(command_id=str(claimed.command_id))
         content = self._uploader.attach(command.content)
         if content is None or self._transport() is not transport:
             self._give_back(claimed)
@@ -226,6 +232,8 @@ class CommandDesk:
                 claimed.random_id,
                 may_send=lambda: self._transport() is transport,
                 claimed_before=2 * SETTLE_FOR if claimed.was_maybe_sent else timedelta(),
+                meter=self._meter,
+                origin=Origin.DIRECT,
             )
         except UnsettledError:
             self._record(give_command_back(claimed, maybe_sent=True))

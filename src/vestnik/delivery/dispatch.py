@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from vestnik.db.leases import Lease
 from vestnik.db.ledger import CampaignClaim, Claim, ClaimedJob, Ledger
@@ -27,6 +28,8 @@ from vestnik.domain.ids import CampaignId
 from vestnik.domain.outcomes import CONTENT_UNRENDERABLE, hand_back, refuse_job
 from vestnik.domain.pacing import Plan, Schedule
 from vestnik.domain.transport import Content, Transport, TransportError
+from vestnik.metrics.catalogue import Origin
+from vestnik.metrics.delivery import LaneMeter
 
 IN_FLIGHT_SECONDS = 2.0
 """Posts handed over but not answered: at most what the account's rate makes in this time, or LEAST_IN_FLIGHT."""
@@ -37,10 +40,11 @@ CLAIM_LEAD = 0.03
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadyJob:
-    """A claimed job with what is posted for it."""
+    """A claimed job with what is posted for it, and when it was looked for (seconds of the engine's clock)."""
 
     job: ClaimedJob
     content: Content
+    wanted_at: float
 
     @property
     def campaign_id(self) -> CampaignId:
@@ -71,6 +75,7 @@ class Dispatcher:
         uploader: FileUploader,
         options: LaneOptions,
         failpoints: Failpoints,
+        meter: LaneMeter,
     ) -> None:
         self._ledger = ledger
         self._lease = lease
@@ -83,6 +88,7 @@ class Dispatcher:
         self._uploader = uploader
         self._options = options
         self._failpoints = failpoints
+        self._meter = meter
         # Until the first look at the database nothing is claimed, so this rate is never used.
         self._first_slot = read_clock() + lease.next_slot_in.total_seconds()
         self.schedule = Schedule(1.0, self._first_slot)
@@ -171,6 +177,8 @@ class Dispatcher:
             self.schedule.launched_command(now, self._desk.next_messages)
             return self._desk.post_next(transport)
         ready = self._backlog.popleft()
+        # A slot that came while there was nothing to post was missed by nobody.
+        self._meter.note_launch(now - max(self.schedule.slot_of(ready.campaign_id), ready.wanted_at))
         self.schedule.launched(ready.campaign_id, now)
         return self._post(transport, ready, self._book[ready.campaign_id])
 
@@ -180,6 +188,8 @@ class Dispatcher:
 
     async def _post(self, transport: Transport, ready: ReadyJob, campaign: LaneCampaign) -> None:
         job = ready.job
+        # Whatever is logged on the way, by whichever part, says whose post it is about.
+        bind_contextvars(campaign_id=str(job.campaign_id), job_id=job.job_id)
         content = self._uploader.attach(ready.content)
         if content is None or self.usable_transport() is not transport:
             self._give_back(job)
@@ -193,6 +203,8 @@ class Dispatcher:
                 job.random_id,
                 may_send=lambda: self.usable_transport() is transport,
                 claimed_before=timedelta(days=1) if job.was_maybe_sent else timedelta(),
+                meter=self._meter,
+                origin=Origin.CAMPAIGN,
             )
         except UnsettledError:
             self._recorder.put(hand_back(job, maybe_sent=True))
@@ -278,15 +290,16 @@ class Dispatcher:
             return
         answered_at = read_clock()
         self._note_round_trip(min(answered_at - now, 2.0))
+        self._meter.note_claim(answered_at - now, len(claim.jobs))
         self._failpoints.hit(Failpoint.AFTER_CLAIM)
-        self._queue_up(plan, claim, answered_at)
+        self._queue_up(plan, claim, answered_at, wanted_at=now)
         self.kick()
 
     def _note_round_trip(self, seconds: float) -> None:
         """Rises at once and falls slowly: with a far database the first claims of a lane would come late."""
         self._round_trip = max(seconds, self._round_trip + 0.2 * (seconds - self._round_trip))
 
-    def _queue_up(self, plan: Plan, claim: Claim, now: float) -> None:
+    def _queue_up(self, plan: Plan, claim: Claim, now: float, *, wanted_at: float) -> None:
         """Append claimed jobs in the order of their slots; what may not go any more goes back at once."""
         by_campaign: dict[CampaignId, list[ClaimedJob]] = defaultdict(list)
         for job in claim.jobs:
@@ -299,14 +312,16 @@ class Dispatcher:
             if (campaign := self._book.get(campaign_id)) is not None:
                 looked_to = claim.looked_to.get(campaign_id)
                 campaign.note_claim(count, by_campaign[campaign_id], now, looked_to)
-                ready[campaign_id].extend(self._make_ready(campaign, by_campaign[campaign_id]))
+                ready[campaign_id].extend(self._make_ready(campaign, by_campaign[campaign_id], wanted_at))
         for campaign_id in plan.order:
             if ready[campaign_id]:
                 self._backlog.append(ready[campaign_id].popleft())
         if not self._gate.is_open():
             self.drop_backlog()
 
-    def _make_ready(self, campaign: LaneCampaign, jobs: list[ClaimedJob]) -> Iterator[ReadyJob]:
+    def _make_ready(
+        self, campaign: LaneCampaign, jobs: list[ClaimedJob], wanted_at: float
+    ) -> Iterator[ReadyJob]:
         """Render their posts; a job whose post cannot be ends here, alone and without taking a slot."""
         for job in jobs:
             if not campaign.has_files:  # corrected while the claim was under way
@@ -318,7 +333,7 @@ class Dispatcher:
                 self._log.info("job.unrenderable", job_id=job.job_id, reason=exc.message)
                 self._recorder.put(refuse_job(job, CONTENT_UNRENDERABLE, exc.message[:LONGEST_MESSAGE]))
             else:
-                yield ReadyJob(job=job, content=content)
+                yield ReadyJob(job=job, content=content, wanted_at=wanted_at)
 
     # -- stopping -------------------------------------------------------------------------------------------
 

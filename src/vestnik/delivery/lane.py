@@ -37,6 +37,7 @@ from vestnik.domain.media_store import MediaStore
 from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, JobStatus, PauseReason
 from vestnik.domain.transport import Transport, TransportError, TransportFactory
+from vestnik.metrics.delivery import LaneMeter
 
 
 class Lane:
@@ -57,17 +58,19 @@ class Lane:
         store: MediaStore,
         options: LaneOptions,
         failpoints: Failpoints,
+        meter: LaneMeter,
     ) -> None:
         self._ledger = ledger
         self._keeper = keeper
         self._account_id = keeper.lease.account_id
         self._options = options
         self._failpoints = failpoints
+        self._meter = meter
         self._log = structlog.get_logger().bind(account_id=str(self._account_id), epoch=keeper.lease.epoch)
         self._book = CampaignBook()
         self._gate = Gate(keeper)
-        self._recorder = Recorder(ledger, options, failpoints, self._note_recorded)
-        self._judge = AnswerJudge(ledger, self._recorder, self._gate, self._account_id, options)
+        self._recorder = Recorder(ledger, options, failpoints, self._note_recorded, meter=meter)
+        self._judge = AnswerJudge(ledger, self._recorder, self._gate, self._account_id, options, meter=meter)
         self._identity = IdentityCheck(ledger, keeper.lease, gate=self._gate, recorder=self._recorder)
         self._link = Link(
             factory,
@@ -112,6 +115,7 @@ class Lane:
             judge=self._judge,
             uploader=self._uploader,
             failpoints=failpoints,
+            meter=meter,
         )
         self._dispatcher = Dispatcher(
             ledger,
@@ -125,6 +129,7 @@ class Lane:
             uploader=self._uploader,
             options=options,
             failpoints=failpoints,
+            meter=meter,
         )
         self._desk.on_change = self._dispatcher.kick
         self._peers = PeerFinder(
@@ -303,7 +308,8 @@ class Lane:
             return await self._ledger.read_content(campaign_id)
         except InvalidInputError as exc:
             self._log.error("campaign.content_unreadable", campaign_id=str(campaign_id), reason=exc.message)
-            await self._ledger.pause(campaign_id, PauseReason.CONTENT_ERROR, exc.message)
+            if await self._ledger.pause(campaign_id, PauseReason.CONTENT_ERROR, exc.message):
+                self._meter.note_pause(PauseReason.CONTENT_ERROR)
             return None
 
     def _take_over_campaign(
@@ -436,5 +442,9 @@ class Lane:
     def _note_ended(self, campaign_id: CampaignId, status: CampaignStatus) -> None:
         """Completed, or paused by the error-rate brake: nothing more is claimed for it."""
         self._log.info("campaign.ended", campaign_id=str(campaign_id), status=status.value)
+        if status is CampaignStatus.COMPLETED:
+            self._meter.note_completed()
+        elif status is CampaignStatus.PAUSED:
+            self._meter.note_pause(PauseReason.ERROR_RATE)
         self._forget_campaign(campaign_id)
         self._gate.facts += 1

@@ -28,6 +28,8 @@ class LeaseKeeper:
         self.lease = lease
         self._options = options
         self._lost = False
+        self.was_given_back = False
+        """The next holder need not wait until the lease ends."""
         self._deadline = self._compute_deadline(asked_at)
 
     def _compute_deadline(self, asked_at: float) -> float:
@@ -70,5 +72,6 @@ class LeaseKeeper:
         self._lost = True
         try:
             await self._ledger.release_lease(self.lease)
+            self.was_given_back = True
         except DatabaseUnavailableError:
             log.info("lease.left_to_expire", account_id=str(self.lease.account_id))

@@ -140,6 +140,11 @@ class ProgressHub:
                 self._wanted.clear()
                 self._stirred.set()  # so that an idle process does not keep listening
 
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._watchers)
+
     def close(self) -> None:
         """End all listeners, so that the process can stop; those that come later end at once."""
         self._is_closed = True

@@ -1,5 +1,6 @@
 """Who asks: the answer of authentication, and the declaration of what a route needs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -29,6 +30,9 @@ _COOKIE = APIKeyCookie(
     description=f"A signed-in browser (POST /api/auth/login). Unsafe methods also need {CSRF_HEADER}.",
 )
 
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+Cookie = Annotated[str | None, Security(_COOKIE)]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
@@ -48,11 +52,7 @@ class Identity:
         return self.token_id or self.session_id or self.user_id
 
 
-async def identify(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    cookie: Annotated[str | None, Security(_COOKIE)],
-) -> Identity:
+async def identify(request: Request, bearer: Bearer, cookie: Cookie) -> Identity:
     """Who asks. Raises UnauthorizedError, ForbiddenError (a request that another site may have caused)."""
     identity = await _look_up(request, bearer, cookie)
     read_state(request.app).throttle.take(identity.credential_id)
@@ -81,6 +81,12 @@ def require_full_scope(identity: Identity) -> None:
         raise ForbiddenError(f"a token of scope {identity.scope} changes nothing; use one of scope FULL")
 
 
+def require_role(identity: Identity, needed: Role) -> None:
+    """Raise ForbiddenError unless the role includes the needed one."""
+    if not identity.role.includes(needed):
+        raise ForbiddenError(f"this needs the role {needed}; you have {identity.role}")
+
+
 class RoleGuard:
     """A dependency that lets those pass whose role includes the needed one."""
 
@@ -89,14 +95,16 @@ class RoleGuard:
 
     async def __call__(self, identity: Identified) -> None:
         """Raise ForbiddenError for everyone else."""
-        if not identity.role.includes(self._needed):
-            raise ForbiddenError(f"this needs the role {self._needed}; you have {identity.role}")
+        require_role(identity, self._needed)
 
 
-def allow(role: Role) -> dict[str, Any]:
-    """What a route's decorator takes to be open to a role; every route has this or `allow_anyone`."""
+def allow(role: Role, *, guard: Callable[..., Any] | None = None) -> dict[str, Any]:
+    """What a route's decorator takes to be open to a role; every route has this or `allow_anyone`.
+
+    `guard` looks to it in place of `RoleGuard`.
+    """
     return {
-        "dependencies": [Depends(RoleGuard(role)), Depends(refuse_unknown_query)],
+        "dependencies": [Depends(guard or RoleGuard(role)), Depends(refuse_unknown_query)],
         "openapi_extra": {"x-role": role.value},
     }
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vestnik.web.problems import list_methods, make_problem, refuse_method
@@ -19,6 +20,9 @@ STRANGERS_LIMIT: Final = 64 * 1024
 """Bytes of a body for which nobody has signed in."""
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
+_CAMPAIGN: Final = re.compile(
+    r"/campaigns/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/|$)", re.IGNORECASE
+)
 _SAFE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -27,7 +31,10 @@ _SAFE_HEADERS: Final = {
 
 
 class RequestIdentifier:
-    """Gives each request an id, or takes the caller's: it is in the answer and in every line of the log."""
+    """Gives each request an id, or takes the caller's: it is in the answer and in every line of the log.
+
+    So is the campaign that the address is about.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +55,10 @@ class RequestIdentifier:
                     headers.setdefault(name, value)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        facts = {"request_id": request_id}
+        if (found := _CAMPAIGN.search(scope["path"])) is not None:
+            facts["campaign_id"] = found[1].lower()
+        with structlog.contextvars.bound_contextvars(**facts):
             await self._app(scope, receive, send_with_headers)
 
 
@@ -85,6 +95,38 @@ class HeadAnswerer:
         if not answering.cancelled():
             answering.result()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class FailureAnswerer:
+    """Answers errors that nobody expected, inside of all other middleware.
+
+    Starlette answers them outside of it: without the request's id, in the answer and in the log, and without the
+    headers that protect a page. An answer that has begun is broken off.
+    """
+
+    def __init__(self, app: ASGIApp, *, answer: Callable[[Request, Exception], Awaitable[ASGIApp]]) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def note_begin(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_begin)
+        except Exception as error:
+            response = await self._answer(Request(scope, receive), error)
+            if has_begun:
+                raise
+            await response(scope, receive, send)
 
 
 Refuse = Callable[[Scope, HTTPStatus, str, str], ASGIApp]

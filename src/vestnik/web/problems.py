@@ -148,7 +148,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(ReplayedAnswer, _handle_replayed_answer)
-    app.add_exception_handler(Exception, _handle_unexpected)
+    app.add_exception_handler(Exception, answer_unexpected)
 
 
 async def _handle_vestnik_error(_request: Request, error: Exception) -> JSONResponse:
@@ -291,6 +291,7 @@ async def _handle_replayed_answer(_request: Request, error: Exception) -> Respon
     )
 
 
-async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
+async def answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Log what went wrong, and say no more than that something did."""
     log.error("api.unexpected_error", method=request.method, route=request.url.path, exc_info=error)
     return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong.", code="UNEXPECTED")

@@ -12,10 +12,11 @@ from typing import Protocol
 import psycopg
 import structlog
 from sqlalchemy import URL
+from structlog.contextvars import bind_contextvars
 
 from vestnik.db.account_logins import LoginLedger
 from vestnik.db.account_sessions import ReadSessionKey
-from vestnik.db.engine import close_engine, hang_up, make_engine
+from vestnik.db.engine import close_engine, hang_up, make_engine, measure_pool
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.listener import Listener
@@ -35,10 +36,13 @@ from vestnik.domain.sealing import Unsealer
 from vestnik.domain.states import AccountKind
 from vestnik.domain.telegram_login import LoginTransportFactory
 from vestnik.domain.transport import TransportFactory
+from vestnik.metrics.catalogue import LeaseChange
+from vestnik.metrics.delivery import WorkerMetrics
 from vestnik.settings import Settings
 from vestnik.worker import LANE_CRASHED
 from vestnik.worker.deletions import run_deletions
 from vestnik.worker.media_sweep import run_media_sweep
+from vestnik.worker.metrics import run_metrics
 from vestnik.worker.retention import run_retention
 from vestnik.worker.scheduler import run_cancels, run_scheduler
 
@@ -57,6 +61,8 @@ KEEP_LANES_FOR = 20.0
 """Seconds between two idle lanes that are left to other workers."""
 SWEEP_EVERY = 2.0
 """Seconds between looks for logins that nobody carries out any more."""
+DATABASE_SILENT_AFTER = 5.0
+"""Seconds without an answer after which the database counts as away; it is asked every POLL_SECONDS."""
 ALIVE_FOR_LEASES = 0.6
 """Parts of a lease after which a silent worker no longer counts: before its leases end, so that nobody waits."""
 
@@ -89,6 +95,7 @@ class Worker:
         options: LaneOptions,
         failpoints: Failpoints,
         holder: str,
+        metrics: WorkerMetrics,
     ) -> None:
         self._ledger = ledger
         self._transports = transports
@@ -98,6 +105,8 @@ class Worker:
         self._options = options
         self._failpoints = failpoints
         self._holder = holder
+        self._metrics = metrics
+        self._answered_at = float("-inf")
         self._lanes: dict[AccountId, Lane | LoginConversation | None] = {}
         self._fair_share = 1
         self._keep_until = 0.0
@@ -105,6 +114,11 @@ class Worker:
         self._free_since: dict[AccountId, float] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
+
+    @property
+    def is_database_up(self) -> bool:
+        """Whether it answered when it was asked last, which was a moment ago."""
+        return read_clock() - self._answered_at < DATABASE_SILENT_AFTER
 
     def wake(self, account_id: AccountId | None) -> None:
         """Pass a notification on to the lane that it concerns; None concerns all."""
@@ -125,8 +139,10 @@ class Worker:
                     await self._look_around()
                     pause = await self._start_lanes(group)
                 except DatabaseUnavailableError as exc:
+                    self._answered_at = float("-inf")
                     log.warning("worker.database_away", reason=exc.message)
                 else:
+                    self._answered_at = read_clock()
                     if not is_ready:
                         is_ready = True
                         on_ready()
@@ -205,7 +221,7 @@ class Worker:
         lane = self._make_login(keeper) if account.has_login else self._make_lane(keeper, account.kind)
         self._lanes[account_id] = lane
         self._free_since.pop(account_id, None)
-        group.create_task(self._run_lane(account_id, account.kind, lane))
+        group.create_task(self._run_lane(keeper, account.kind, lane))
 
     def _make_lane(self, keeper: LeaseKeeper, kind: AccountKind) -> Lane:
         return Lane(
@@ -217,6 +233,7 @@ class Worker:
             store=self._store,
             options=self._options,
             failpoints=self._failpoints,
+            meter=self._metrics.meter(kind),
         )
 
     def _make_login(self, keeper: LeaseKeeper) -> LoginConversation:
@@ -225,17 +242,24 @@ class Worker:
             parts.ledger, keeper, factory=parts.factory, keys=parts.keys, read_key=parts.read_key
         )
 
-    async def _run_lane(
-        self, account_id: AccountId, kind: AccountKind, lane: Lane | LoginConversation
-    ) -> None:
+    async def _run_lane(self, keeper: LeaseKeeper, kind: AccountKind, lane: Lane | LoginConversation) -> None:
+        account_id, meter = keeper.lease.account_id, self._metrics.meter(kind)
+        # Whatever is logged on the account's behalf, by whichever part, says so.
+        bind_contextvars(account_id=str(account_id))
+        self._metrics.note_lease(LeaseChange.ACQUIRED)
+        meter.note_lanes(1)
         try:
             await lane.run()
         except Exception:
             log.exception(LANE_CRASHED, account_id=str(account_id), kind=kind)
+            meter.note_crash()
             self._lanes[account_id] = None
             with suppress(TimeoutError):
                 async with asyncio.timeout(RESTART_LANE_AFTER):
                     await self._stopping.wait()
+        finally:
+            meter.note_lanes(-1)
+            self._metrics.note_lease(LeaseChange.RELEASED if keeper.was_given_back else LeaseChange.LOST)
         del self._lanes[account_id]
         self._wake.set()
 
@@ -261,6 +285,7 @@ async def run_worker(
     store = make_media_store(settings)
     keys = StoredKeys(settings.secret_key, settings.data_dir)
     logins = LoginParts(ledger=LoginLedger(engine), factory=transports, keys=keys, read_key=read_session_key)
+    metrics = WorkerMetrics()
     worker = Worker(
         ledger=Ledger(engine),
         transports=transports,
@@ -275,7 +300,9 @@ async def run_worker(
         ),
         failpoints=failpoints,
         holder=holder,
+        metrics=metrics,
     )
+    metrics.watch_database(lambda: worker.is_database_up, lambda: measure_pool(engine))
     listener = Listener(url, worker.wake)
     try:
         await listener.check_session()
@@ -292,6 +319,7 @@ async def run_worker(
                 )
             ),
             asyncio.create_task(run_media_sweep(engine, store)),
+            asyncio.create_task(run_metrics(metrics.render, settings.metrics_port)),
         ]
         serving = asyncio.create_task(worker.run(stop, on_ready))
         try:

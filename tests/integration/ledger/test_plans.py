@@ -105,6 +105,7 @@ async def test_no_hot_statement_reads_the_ledger_from_end_to_end(crowd: Scene) -
     watched: dict[str, dict[str, object]] = {
         "return_orphans": {"account_id": crowd.account_id, "epoch": crowd.lease.epoch},
         "read_lane": {"account_id": crowd.account_id},
+        "read_due": {},
     }
     for statement, parameters in watched.items():
         scans = _scans_of_jobs(await _explain(crowd.stage, statement, parameters))

@@ -80,6 +80,18 @@ def test_passwords_and_local_variables_stay_out_of_tracebacks(
     assert "canary" not in everything
 
 
+def test_a_line_says_what_request_and_campaign_it_is_about_whoever_writes_it(tmp_path: Path) -> None:
+    configure_logging(level="info", terminal_level="error", file=tmp_path / "log")
+    with structlog.contextvars.bound_contextvars(request_id="r1", campaign_id="c1", session="1BVtsOK"):
+        structlog.get_logger().info("campaign.paused", campaign_id="c2")
+        logging.getLogger("library").warning("something is odd")
+    structlog.get_logger().info("quiet")
+    ours, library, later = read_lines(tmp_path / "log")
+    assert (ours["request_id"], ours["campaign_id"], ours["session"]) == ("r1", "c2", WITHHELD)
+    assert (library["request_id"], library["campaign_id"], library["session"]) == ("r1", "c1", WITHHELD)
+    assert not {"request_id", "campaign_id", "session"} & set(later)
+
+
 def test_the_terminal_may_show_less_than_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(level="info", terminal_level="warning", file=tmp_path / "log")
     log = structlog.get_logger()

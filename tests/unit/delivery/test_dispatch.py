@@ -27,11 +27,14 @@ from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
 from vestnik.domain.media import MediaReference, MediaType
 from vestnik.domain.outcomes import JobResult, hand_back
 from vestnik.domain.pacing import Schedule
+from vestnik.domain.states import AccountKind
 from vestnik.domain.transport import Peer
+from vestnik.metrics.delivery import WorkerMetrics
 
 KEY = CampaignId(UUID(int=1))
 LEASE = Lease(account_id=AccountId(UUID(int=9)), holder="test", epoch=1, next_slot_in=timedelta())
 OPTIONS = LaneOptions()
+METER = WorkerMetrics().meter(AccountKind.USER)
 JOB = ClaimedJob(
     job_id=JobId(1),
     campaign_id=KEY,
@@ -113,7 +116,7 @@ def make_campaign() -> LaneCampaign:
 
 
 def make_recorder(ledger: FakeLedger) -> Recorder:
-    return Recorder(cast("Ledger", ledger), OPTIONS, Failpoints(""), lambda _: None)
+    return Recorder(cast("Ledger", ledger), OPTIONS, Failpoints(""), lambda _: None, meter=METER)
 
 
 def make_dispatcher(ledger: FakeLedger, book: CampaignBook, recorder: Recorder | None = None) -> Dispatcher:
@@ -129,11 +132,12 @@ def make_dispatcher(ledger: FakeLedger, book: CampaignBook, recorder: Recorder |
         gate=gate,
         link=cast("Link", OpenLink()),
         recorder=recorder,
-        judge=AnswerJudge(real, recorder, gate, LEASE.account_id, OPTIONS),
+        judge=AnswerJudge(real, recorder, gate, LEASE.account_id, OPTIONS, meter=METER),
         desk=cast("CommandDesk", EmptyDesk()),
         uploader=cast("FileUploader", None),
         options=OPTIONS,
         failpoints=Failpoints(""),
+        meter=METER,
     )
     now = read_clock()
     dispatcher.set_account_rate(20.0, now)
