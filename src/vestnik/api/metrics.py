@@ -38,8 +38,10 @@ log = structlog.get_logger(__name__)
 FRESH_SECONDS: Final = 5.0
 CHANNELS_FRESH_SECONDS: Final = 60.0
 READ_SECONDS: Final = 3.0
+CHANNELS_READ_SECONDS: Final = 5.0
+"""Some 0.7 s for half a million channels; only the first scraper waits for it."""
 ASK_SECONDS: Final = 2.0
-"""How long it is asked who scrapes. Together an answer comes within 6 s; Prometheus waits 10."""
+"""How long it is asked who scrapes. Together an answer comes within 8 s; Prometheus waits 10."""
 REMEMBERED_SECONDS: Final = 3600.0
 MOST_REMEMBERED: Final = 100
 
@@ -50,7 +52,10 @@ router = APIRouter(tags=["metrics"])
 
 
 class FreshFigures(Generic[Figures]):
-    """Reads once every so often and once at a time, however many ask; None when it cannot be read."""
+    """Reads once every so often and once at a time, however many ask; None when it cannot be read.
+
+    With `is_patient` the figures of before are given out while new ones are being read.
+    """
 
     def __init__(
         self,
@@ -58,34 +63,41 @@ class FreshFigures(Generic[Figures]):
         *,
         fresh_for: float,
         limit: float = READ_SECONDS,
+        is_patient: bool = False,
         monotonic: Clock = time.monotonic,
     ) -> None:
         self._read = read
         self._fresh_for = fresh_for
         self._limit = limit
+        self._is_patient = is_patient
+        self._last: Figures | None = None
         self._monotonic = monotonic
         self._running: asyncio.Task[Figures | None] | None = None
         self._read_at = float("-inf")
 
     async def get(self) -> Figures | None:
-        """The newest, at most `fresh_for` seconds old."""
+        """The newest, at most `fresh_for` seconds old, or as much older as reading takes."""
         task = self._running
         if task is None or (task.done() and self._monotonic() - self._read_at >= self._fresh_for):
             task = self._running = asyncio.create_task(self._run())
+        if self._is_patient and self._last is not None and not task.done():
+            return self._last
         # One scraper that goes away must not take the figures from the others.
         return await asyncio.shield(task)
 
     async def _run(self) -> Figures | None:
+        figures = None
         try:
             async with asyncio.timeout(self._limit):
-                return await self._read()
+                figures = await self._read()
         except VestnikError as exc:
             log.warning("metrics.not_read", code=exc.code, reason=exc.message)
         except TimeoutError:
             log.warning("metrics.not_read", code=DatabaseUnavailableError.code, reason="no answer in time")
         finally:
             self._read_at = self._monotonic()
-        return None
+            self._last = figures
+        return figures
 
 
 class ApiMetrics:
@@ -94,7 +106,12 @@ class ApiMetrics:
     def __init__(self, state: WebState) -> None:
         self._state = state
         self._installation = FreshFigures(self._read_installation, fresh_for=FRESH_SECONDS)
-        self._channels = FreshFigures(self._read_channels, fresh_for=CHANNELS_FRESH_SECONDS)
+        self._channels = FreshFigures(
+            self._read_channels,
+            fresh_for=CHANNELS_FRESH_SECONDS,
+            limit=CHANNELS_READ_SECONDS,
+            is_patient=True,
+        )
         self._shown: tuple[InstallationFigures | None, ChannelFigures | None] = (None, None)
         self._registry = make_registry(Process.API)
         self._registry.register(CurrentFigures(self._show))
@@ -117,8 +134,9 @@ class ApiMetrics:
         yield make_family(catalogue.DATABASE_UP, {(): float(installation is not None)})
         yield from show_pool(measure_pool(self._state.database.engine))
         yield make_family(catalogue.SSE_LISTENERS, {(): self._state.hub.listeners})
-        if installation is not None:
-            yield from _show_installation(installation)
+        if installation is None:
+            return  # channels of a minute ago would look as if all were well
+        yield from _show_installation(installation)
         if channels is not None:
             yield make_family(catalogue.CHANNELS, channels.channels)
             yield make_family(catalogue.CHANNEL_STOPS, channels.stops)

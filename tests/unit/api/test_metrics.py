@@ -62,6 +62,26 @@ async def test_a_source_that_fails_or_keeps_silent_gives_nothing_and_is_asked_ag
     assert await figures.get() == 3
 
 
+async def test_what_takes_long_is_read_beside_the_scrapes_and_given_out_when_it_is_there() -> None:
+    clock, source = Clock(), Source()
+    figures = FreshFigures(source.read, fresh_for=60.0, is_patient=True, monotonic=clock)
+    source.may_answer.set()
+    assert await figures.get() == 1, "the first one waits"
+    source.may_answer.clear()
+    clock.now = 60.0
+    assert [await figures.get() for _ in range(3)] == [1, 1, 1]
+    source.may_answer.set()
+    while await figures.get() == 1:  # noqa: ASYNC110 - the read beside makes no event
+        await asyncio.sleep(0)
+    assert await figures.get() == 2
+    assert source.reads == 2
+    clock.now, source.error = 120.0, DatabaseUnavailableError("away")
+    assert await figures.get() == 2
+    while await figures.get() is not None:  # noqa: ASYNC110 - the read beside makes no event
+        await asyncio.sleep(0)
+    assert await figures.get() is None, "old figures would look as if all were well"
+
+
 def test_a_token_is_remembered_for_an_hour_after_it_was_last_good_and_never_as_it_is_written() -> None:
     clock = Clock()
     admitted = Admitted(monotonic=clock)
