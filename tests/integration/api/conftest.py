@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,12 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.stage import Stage
+from vestnik.alerting.delivery import Channels
+from vestnik.alerting.trial import AlertTrial
 from vestnik.api.app import ApiOptions, create_app
 from vestnik.api.health import Readiness
 from vestnik.bootstrap import read_session_key
+from vestnik.console.alert_words import make_writer
 from vestnik.db.media_files import LocalMediaStore
 from vestnik.db.secrets import KeyRing, open_key_ring
 from vestnik.domain.users import Role
@@ -73,6 +77,9 @@ def make_state(
         ),
         media=LocalMediaStore(data_dir),
         origins=frozenset({ALLOWED_ORIGIN}),
+        alert_trial=AlertTrial(
+            Channels(engine=database.engine, open_keys=open_keys, write=make_writer(UTC), allows_private=True)
+        ),
     )
 
 
