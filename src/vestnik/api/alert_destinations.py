@@ -191,9 +191,10 @@ async def create_destination(
         language=given.language,
         is_active=given.is_active,
     )
-    view = await state.database.run(
-        lambda session: services.create_destination(session, identity.actor, new, open_keys=state.open_keys)
-    )
+    with _name_fields():
+        view = await state.database.run(
+            lambda session: services.create_destination(session, identity.actor, new, open_keys=state.open_keys)
+        )
     response.headers["Location"] = f"{request.url.path}/{view.id}"
     return _show(response, view)
 

@@ -19,6 +19,7 @@ from vestnik.cli import (
     INTERRUPTED,
     account,
     account_login,
+    alerts,
     api,
     batch,
     campaign,
@@ -73,6 +74,7 @@ campaign.app.command("set")(campaign_changes.change_campaign)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")
 
 
