@@ -6,6 +6,7 @@ there lets a thing be told once. Nothing in here may keep a process from its wor
 
 import asyncio
 import platform
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,14 @@ from vestnik.db.alert_destinations import list_stored
 from vestnik.db.alerts import StoredDestination
 from vestnik.db.engine import open_session
 from vestnik.db.secrets import KeyRing
-from vestnik.domain.alerts import AlertRules, AlertWriter, DestinationKind, OpenDestination
+from vestnik.domain.alerts import (
+    Alert,
+    AlertKind,
+    AlertRules,
+    AlertWriter,
+    DestinationKind,
+    OpenDestination,
+)
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
 from vestnik.services.alert_destinations import open_destination
 from vestnik.services.alert_records import judge_alerts, keep_outage
@@ -36,6 +44,8 @@ REMEMBER_EVERY: Final = 15.0
 REACHABLE: Final = (DestinationKind.WEBHOOK, DestinationKind.EMAIL)
 """Destinations that need no database."""
 START_OVER_AFTER: Final = 5.0
+DOUBTED_FOR: Final = 8.0
+"""Seconds in which a worker that is started says for the first time that it lives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +80,34 @@ async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(1)
 
 
+class Doubts:
+    """Holds back that there is no worker while one may be about to start, beside this process or anew.
+
+    Where one is known to have died, it is told as soon as this process is no longer new itself.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._since: float | None = None
+        self._was_asked = False
+
+    def holds_back(self, alert: Alert) -> bool:
+        """Whether it may be over in a moment."""
+        if alert.kind is not AlertKind.NO_WORKER:
+            return False
+        self._was_asked = True
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        since = self._began if alert.is_certain else self._since
+        return now - since < DOUBTED_FOR
+
+    def end_look(self) -> None:
+        """What was not found in this look is over."""
+        if not self._was_asked:
+            self._since = None
+        self._was_asked = False
+
+
 class AlertWatch:
     """Looks, delivers, and speaks for a database that is away."""
 
@@ -85,6 +123,7 @@ class AlertWatch:
         self._outage = OutageWatch(
             data_dir=parts.data_dir, host=platform.node(), write=parts.write, deliver=channels.deliver
         )
+        self._doubts = Doubts()
         self._remember_at = 0.0
         self._look_at = 0.0
 
@@ -110,10 +149,13 @@ class AlertWatch:
         parts = self._parts
         own = await asyncio.to_thread(look_at_machine, parts.data_dir, parts.rules)
         async with open_session(parts.engine) as session:
-            judgement = await judge_alerts(session, parts.rules, own, write=parts.write)
+            judgement = await judge_alerts(
+                session, parts.rules, own, write=parts.write, holds_back=self._doubts.holds_back
+            )
         await self._note_alive()
         if judgement is None:
             return
+        self._doubts.end_look()
         for kind in judgement.began:
             log.warning("alert.began", kind=kind)
         for kind in judgement.ended:

@@ -193,7 +193,9 @@ async def create_destination(
     )
     with _name_fields():
         view = await state.database.run(
-            lambda session: services.create_destination(session, identity.actor, new, open_keys=state.open_keys)
+            lambda session: services.create_destination(
+                session, identity.actor, new, open_keys=state.open_keys
+            )
         )
     response.headers["Location"] = f"{request.url.path}/{view.id}"
     return _show(response, view)

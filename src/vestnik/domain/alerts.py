@@ -130,6 +130,8 @@ class Alert:
     detail: str | None = None
     is_news: bool = True
     """Worth a message; what an operator did himself is only shown."""
+    is_certain: bool = True
+    """Not only a moment between two others, such as that in which a worker is started anew."""
 
     @property
     def subject(self) -> AlertSubject:

@@ -1,7 +1,7 @@
 """What goes on, compared with what is kept: each thing is told once, again after a while, and when it is over."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -57,15 +57,22 @@ class OwnFindings:
 
 
 async def judge_alerts(
-    session: AsyncSession, rules: AlertRules, own: OwnFindings, *, write: AlertWriter
+    session: AsyncSession,
+    rules: AlertRules,
+    own: OwnFindings,
+    *,
+    write: AlertWriter,
+    holds_back: Callable[[Alert], bool],
 ) -> Judgement | None:
     """Look at everything and put in line what is to be told; None when another process does it right now.
+
+    `holds_back` says of what is found for the first time whether it may be over in a moment.
 
     Messages are put in line in the transaction that keeps the alert, so that neither is ever without the other.
     """
     if not await rows.try_lock_alerts(session):
         return None
-    return await _Judge(session, rules, own, write).judge()
+    return await _Judge(session, rules, own, write, holds_back).judge()
 
 
 async def keep_outage(
@@ -88,12 +95,18 @@ async def keep_outage(
 
 class _Judge:
     def __init__(
-        self, session: AsyncSession, rules: AlertRules, own: OwnFindings, write: AlertWriter
+        self,
+        session: AsyncSession,
+        rules: AlertRules,
+        own: OwnFindings,
+        write: AlertWriter,
+        holds_back: Callable[[Alert], bool],
     ) -> None:
         self._session = session
         self._rules = rules
         self._own = own
         self._write = write
+        self._holds_back = holds_back
         self._began: list[AlertKind] = []
         self._ended: list[AlertKind] = []
 
@@ -103,10 +116,10 @@ class _Judge:
         firing = {record.key: record for record in await rows.list_firing(self._session)}
         for alert in {alert.key: alert for alert in found}.values():
             record = firing.pop(alert.key, None)
-            if record is None:
-                await self._begin(alert, now)
-            else:
+            if record is not None:
                 await self._go_on(record, alert, now)
+            elif not self._holds_back(alert):
+                await self._begin(alert, now)
         over = [record for record in firing.values() if self._knows_about(record, found)]
         past = await rows.list_past_campaigns(self._session, _list_campaigns(over))
         for record in over:

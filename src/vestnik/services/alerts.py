@@ -107,7 +107,12 @@ def _judge_workers(workers: list[WorkerStanding], *, is_awaited: bool) -> Iterat
     dead = [worker for worker in workers if worker.silent_for >= ALIVE_FOR]
     if not alive:
         # One that stops properly takes itself off the list: then somebody stopped the last one on purpose.
-        yield Alert(kind=AlertKind.NO_WORKER, is_urgent=is_awaited, is_news=is_awaited or bool(dead))
+        yield Alert(
+            kind=AlertKind.NO_WORKER,
+            is_urgent=is_awaited,
+            is_news=is_awaited or bool(dead),
+            is_certain=bool(dead),
+        )
         return
     for worker in dead:
         if not any(other.started_at > worker.seen_at for other in alive):

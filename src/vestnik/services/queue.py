@@ -24,7 +24,7 @@ __all__ = [
     "read_queue_stats",
 ]
 
-ALIVE_FOR: Final = timedelta(seconds=10)
+ALIVE_FOR: Final = timedelta(seconds=8)
 """A worker says twice a second that it lives."""
 
 

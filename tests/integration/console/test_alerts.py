@@ -54,7 +54,7 @@ async def test_alerts_are_shown_in_the_readers_words_with_what_became_of_the_mes
         script for script in page.root.find_all("script") if not script.text
     ]
     page = await admin.get(f"/alerts/{alert_id}")
-    assert "узла x нет" in page.text
+    assert "Узла x нет" in page.text
     assert "Ждёт" in page.text or "Ожидает" in page.text
     assert (await admin.get("/alerts?state=FIRING")).status == 200
     await stage.execute("UPDATE alerts SET state = 'RESOLVED', resolved_at = now()")
