@@ -89,21 +89,21 @@ class DestinationModel(ApiModel):
     is_active: bool
     language: Annotated[str, Field(examples=["en"])]
     target: Annotated[str, Field(description="In short.", examples=["https://hooks.news.example"])]
-    host: str | None
+    host: Annotated[str | None, Field(examples=["smtp.news.example"])]
     port: int | None
     security: MailSecurity | None
-    username: str | None
+    username: Annotated[str | None, Field(examples=["vestnik"])]
     has_password: bool
-    sender: str | None
-    recipients: Sequence[str]
+    sender: Annotated[str | None, Field(examples=["vestnik@news.example"])]
+    recipients: Annotated[Sequence[str], Field(examples=[["desk@news.example"]])]
     account_id: UUID | None
-    account: Annotated[str | None, Field(description="Its name.")]
+    account: Annotated[str | None, Field(description="Its name.", examples=["newsroom"])]
     channel_id: UUID | None
-    channel: Annotated[str | None, Field(description="Its name.")]
+    channel: Annotated[str | None, Field(description="Its name.", examples=["@our_alerts"])]
     waiting: Annotated[int, Field(description="Messages that are still to be delivered.")]
     failures: Annotated[int, Field(description="In a row.")]
     failing_since: datetime | None
-    last_error: str | None
+    last_error: Annotated[str | None, Field(examples=["there is no host hooks.news.example"])]
     last_error_at: datetime | None
     last_success_at: datetime | None
     revision: int

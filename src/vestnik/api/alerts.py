@@ -50,7 +50,10 @@ class AlertModel(ApiModel):
         Field(description="What that was called. Names of machines are for OPERATOR.", examples=["newsroom"]),
     ]
     title: Annotated[str, Field(examples=["Telegram has restricted the account “newsroom”."])]
-    detail: str | None
+    detail: Annotated[
+        str | None,
+        Field(description="The reason, if one is known.", examples=["3 of 20 results are failures."]),
+    ]
     since: datetime
     resolved_at: datetime | None
     notified_at: Annotated[datetime | None, Field(description="When a message about it was last delivered.")]
@@ -66,7 +69,9 @@ class NotificationModel(ApiModel):
     occasion: Occasion
     status: NotificationStatus
     attempts: Annotated[int, Field(description="Those that failed.")]
-    error: Annotated[str | None, Field(description="Why the last attempt failed.")]
+    error: Annotated[
+        str | None, Field(description="Why the last attempt failed.", examples=["there is no host x"])
+    ]
     created_at: datetime
     sent_at: datetime | None
 
