@@ -9,9 +9,10 @@ from typing import Final
 from vestnik.console.account_words import STATES, explain_reason, put_reason
 from vestnik.console.languages import Language, load_language
 from vestnik.console.marking import mark
-from vestnik.console.visitors import Reader
-from vestnik.domain.alerts import Alert, AlertKind, AlertSubject, AlertText, AlertWriter, Occasion
+from vestnik.console.visitors import Visitor
+from vestnik.domain.alerts import MACHINES, Alert, AlertKind, AlertSubject, AlertText, AlertWriter, Occasion
 from vestnik.domain.states import AccountState
+from vestnik.domain.users import Role
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,9 +175,9 @@ class ShownAlert:
     link: str
 
 
-def describe_alerts(reader: Reader, alerts: Sequence[Alert]) -> list[ShownAlert]:
-    """What is wrong, for this reader."""
-    return [_describe(reader, alert) for alert in alerts]
+def describe_alerts(visitor: Visitor, alerts: Sequence[Alert]) -> list[ShownAlert]:
+    """What is wrong, for this visitor; viewers do not see on which machines Vestnik runs."""
+    return [_describe(visitor, alert) for alert in alerts]
 
 
 def is_of_campaign(alert: Alert) -> bool:
@@ -184,13 +185,14 @@ def is_of_campaign(alert: Alert) -> bool:
     return alert.subject is AlertSubject.CAMPAIGN
 
 
-def _describe(reader: Reader, alert: Alert) -> ShownAlert:
-    words, say = WORDS[alert.kind], reader.language.gettext
+def _describe(visitor: Visitor, alert: Alert) -> ShownAlert:
+    words, say = WORDS[alert.kind], visitor.language.gettext
+    is_hidden = alert.subject in MACHINES and not visitor.may(Role.OPERATOR)
     return ShownAlert(
         key=f"{alert.kind.lower()}-{alert.id or 'system'}",
         is_urgent=alert.is_urgent,
         title=say(words.title) % {"name": alert.name},
-        detail=explain_reason(reader, alert.detail),
+        detail=None if is_hidden else explain_reason(visitor, alert.detail),
         cure=say(words.cure),
         path=words.path.format(id=alert.id),
         link=say(words.link),

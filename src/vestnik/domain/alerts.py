@@ -96,7 +96,7 @@ class NotificationStatus(StrEnum):
 
 SUBJECTS: Final = {
     AlertKind.NO_WORKER: AlertSubject.SYSTEM,
-    AlertKind.DATABASE_AWAY: AlertSubject.SYSTEM,
+    AlertKind.DATABASE_AWAY: AlertSubject.HOST,
     AlertKind.WORKER_GONE: AlertSubject.WORKER,
     AlertKind.ACCOUNT_NEEDS_LOGIN: AlertSubject.ACCOUNT,
     AlertKind.ACCOUNT_LIMITED: AlertSubject.ACCOUNT,
@@ -116,6 +116,8 @@ SUBJECTS: Final = {
     AlertKind.TEST: AlertSubject.SYSTEM,
 }
 """What each kind is about."""
+MACHINES: Final = frozenset({AlertSubject.WORKER, AlertSubject.HOST})
+"""Things whose names and details tell on which machines Vestnik runs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,7 @@ from vestnik.db import alerts as rows
 from vestnik.db.alerts import AlertFilter
 from vestnik.db.models import AlertDestination, AlertNotification, AlertRecord
 from vestnik.domain.alerts import (
+    MACHINES,
     SUBJECTS,
     Alert,
     AlertKind,
@@ -274,7 +275,7 @@ async def get_alert(session: AsyncSession, alert_id: int, *, shows_machines: boo
 def _view(record: AlertRecord, *, shows_machines: bool) -> AlertView:
     kind = AlertKind(record.kind)
     subject = SUBJECTS[kind]
-    is_hidden = not shows_machines and subject in {AlertSubject.HOST, AlertSubject.WORKER}
+    is_hidden = not shows_machines and subject in MACHINES
     return AlertView(
         id=record.id,
         key=kind.value if is_hidden else record.key,

@@ -74,7 +74,11 @@ async def test_only_administrators_see_who_is_told_and_viewers_no_machines(
     page = await viewer.get("/alerts")
     assert path not in page.links.values()
     assert "Nobody is told" not in page.text
-    assert "host-17" not in (await viewer.get(f"/alerts/{alert_id}")).text
+    await stage.execute("UPDATE alerts SET detail = 'On host-17 there are 5 MiB left.'")
+    assert "A disk of Vestnik is nearly full." in (await viewer.get("/")).text
+    for place in ("/", "/system", f"/alerts/{alert_id}"):
+        assert "host-17" not in (await viewer.get(place)).text
+        assert "host-17" in (await admin.get(place)).text
     assert "host-17" in (await admin.get(f"/alerts/{alert_id}")).text
     for forbidden in (path, NEW):
         assert (await viewer.get(forbidden)).status == 403
