@@ -6,6 +6,8 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+    from vestnik.alerting.trial import AlertTrial
     from vestnik.db.secrets import KeyRing, OpenKeys
+    from vestnik.domain.alerts import Alert, AlertText, AlertWriter
     from vestnik.domain.installation import Installation
     from vestnik.services.account_sessions import AccountSetup
     from vestnik.services.accounts import EnvironmentAccount
@@ -295,6 +299,8 @@ async def run_worker_process(
     from vestnik.transports import Transports
     from vestnik.worker.process import run_worker
 
+    write_alert = _make_alert_writer(settings)
+
     transports = Transports(settings, database.url, simulator, holder=holder)
     try:
         await run_worker(
@@ -303,11 +309,54 @@ async def run_worker_process(
             read_session_key=read_session_key,
             settings=settings,
             holder=holder,
+            write_alert=write_alert,
             stop=stop,
             on_ready=ready,
         )
     finally:
         await transports.close()
+
+
+def _make_alert_writer(settings: Settings) -> "AlertWriter":
+    """Texts are the console's, which a worker loads when it has the first message to write."""
+    from vestnik.domain.alerts import Occasion
+
+    def write(
+        alert: "Alert",
+        language: str,
+        *,
+        occasion: Occasion = Occasion.FIRING,
+        since: datetime | None = None,
+        resolved_at: datetime | None = None,
+    ) -> "AlertText":
+        from vestnik.console.alert_words import make_writer
+
+        writer = make_writer(settings.zone)
+        return writer(alert, language, occasion=occasion, since=since, resolved_at=resolved_at)
+
+    return write
+
+
+def make_alert_trial(settings: Settings, engine: "AsyncEngine") -> "AlertTrial":
+    """What destinations of alerts are tried with."""
+    from vestnik.alerting.delivery import Channels
+    from vestnik.alerting.trial import AlertTrial
+
+    return AlertTrial(Channels(**_list_alert_parts(settings, engine)))
+
+
+def _list_alert_parts(settings: Settings, engine: "AsyncEngine") -> dict[str, Any]:
+    from vestnik.db.secret_rows import hold_keys
+    from vestnik.db.secrets import StoredKeys
+
+    keys = StoredKeys(settings.secret_key, settings.data_dir)
+    return {
+        "engine": engine,
+        "read_keys": partial(keys.open_ring, "alert_destinations"),
+        "open_keys": partial(hold_keys, keys=keys),
+        "write": _make_alert_writer(settings),
+        "allows_private": settings.alert_private_webhooks,
+    }
 
 
 async def run_api_process(
@@ -319,6 +368,7 @@ async def run_api_process(
     ready: Callable[[], None],
 ) -> None:
     """Serve the API and the console on a listening socket until `stop`."""
+    from vestnik.alerting.watch import AlertParts, run_alerts
     from vestnik.api.app import ApiOptions, create_app
     from vestnik.api.health import Readiness
     from vestnik.api.serving import serve
@@ -359,12 +409,21 @@ async def run_api_process(
         media=make_media_store(settings),
         zone=settings.zone,
         origins=frozenset(split_list(settings.cors_origins)),
+        alert_rules=settings.alert_rules,
+        alert_trial=make_alert_trial(settings, engine),
         installation=_describe_installation(settings, database, listener),
     )
     app = create_app(
         Readiness(lambda: require_current_schema(database.url)),
         state,
         ApiOptions(cors_origins=split_list(settings.cors_origins)),
+    )
+    alerts = asyncio.create_task(
+        run_alerts(
+            AlertParts(
+                rules=settings.alert_rules, data_dir=settings.data_dir, **_list_alert_parts(settings, engine)
+            )
+        )
     )
     try:
         async with sweep_logins(web_database):
@@ -377,6 +436,8 @@ async def run_api_process(
                 trusted_proxies=split_list(settings.trusted_proxies),
             )
     finally:
+        alerts.cancel()
+        await asyncio.gather(alerts, return_exceptions=True)
         await close_engine(engine)
 
 

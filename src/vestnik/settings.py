@@ -8,7 +8,7 @@ JOB_RETENTION_DAYS); new ones start with VESTNIK_. Sources, the strongest first:
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vestnik.domain.alerts import AlertRules
 from vestnik.domain.errors import ConfigurationError
 from vestnik.domain.installation import Bounds, SettingSource, SettingView
 from vestnik.domain.limits import DEFAULT_LOOKUPS_PER_DAY
@@ -109,6 +110,28 @@ class Settings(BaseSettings):
         0.0, validation_alias="VESTNIK_AUDIT_RETENTION_DAYS"
     )
     """How long entries of the audit log are kept, 30 days at least; 0 keeps them for ever."""
+    alert_failed_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, validation_alias="VESTNIK_ALERT_FAILED_SHARE"
+    )
+    """The part of a campaign's results from which on failures are an alert."""
+    alert_stalled_seconds: Annotated[float, Field(ge=5, le=86_400)] = Field(
+        300.0, validation_alias="VESTNIK_ALERT_STALLED_SECONDS"
+    )
+    """A campaign that could post and does not for so long is an alert."""
+    alert_held_seconds: Annotated[float, Field(ge=1, le=604_800)] = Field(
+        600.0, validation_alias="VESTNIK_ALERT_HELD_SECONDS"
+    )
+    """A wait of an account, on Telegram's word, that is an alert."""
+    alert_disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        1024, validation_alias="VESTNIK_ALERT_DISK_FREE_MB"
+    )
+    """Less free space than this, in MiB, on the disk of the data directory is an alert; 0 does not look."""
+    alert_repeat_hours: Annotated[float, Field(ge=0, le=8_760)] = Field(
+        12.0, validation_alias="VESTNIK_ALERT_REPEAT_HOURS"
+    )
+    """After so long an alert that goes on is told again; 0 tells it once."""
+    alert_private_webhooks: bool = Field(False, validation_alias="VESTNIK_ALERT_PRIVATE_WEBHOOKS")
+    """Whether webhooks of alerts may lead to addresses that are not public."""
     s3_endpoint: str | None = Field(None, validation_alias="VESTNIK_S3_ENDPOINT")
     """Of a storage that speaks S3; with SUPABASE_URL the project's own is used."""
     s3_bucket: str | None = Field(None, validation_alias="VESTNIK_S3_BUCKET")
@@ -192,6 +215,17 @@ class Settings(BaseSettings):
                     "must be addresses or networks such as 10.0.0.0/8, separated by commas"
                 ) from None
         return value
+
+    @property
+    def alert_rules(self) -> AlertRules:
+        """From when on something is wrong."""
+        return AlertRules(
+            failed_share=self.alert_failed_share,
+            stalled_after=timedelta(seconds=self.alert_stalled_seconds),
+            held_for=timedelta(seconds=self.alert_held_seconds),
+            least_free=self.alert_disk_free_mb * 1024 * 1024,
+            repeat_every=timedelta(hours=self.alert_repeat_hours),
+        )
 
     @property
     def zone(self) -> tzinfo:

@@ -80,5 +80,14 @@ class Newsroom:
             assert time.monotonic() < deadline, f"the check is {found}"
             time.sleep(0.05)
 
+    def wait_for_alert(self) -> int:
+        """The number of an alert, once somebody has noticed that something is wrong."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while not (found := self.get("/api/alerts")["items"]):
+            assert time.monotonic() < deadline, "nobody noticed that anything is wrong"
+            time.sleep(0.2)
+        number: int = found[0]["id"]
+        return number
+
     def close(self) -> None:
         self._client.close()

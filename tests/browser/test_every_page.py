@@ -52,6 +52,10 @@ def places(installation: Installation) -> Iterator[dict[str, str]]:
         "/api/users",
         {"email": "evil@news.example", "name": EVIL[:100], "role": "VIEWER", "password": OWN_PASSWORD},
     )
+    destination = newsroom.post(
+        "/api/alert-destinations",
+        {"name": EVIL, "kind": "WEBHOOK", "url": "http://127.0.0.1:1/", "signingKey": "0123456789abcdef"},
+    )
     yield {
         "campaign_id": running,
         "/campaigns/{campaign_id}/preflight": f"/campaigns/{draft}/preflight",
@@ -61,6 +65,8 @@ def places(installation: Installation) -> Iterator[dict[str, str]]:
         "user_id": person["id"],
         "account_id": account["id"],
         "media_id": picture,
+        "destination_id": destination["id"],
+        "alert_id": str(newsroom.wait_for_alert()),
         "send_id": sent["results"][0]["id"],
     }
     newsroom.close()

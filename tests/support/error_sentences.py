@@ -17,6 +17,7 @@ from tests.support.source_reading import (
 )
 from tests.support.text_evaluator import HOLE, Evaluator, Scope
 from vestnik.domain.actors import ActorKind
+from vestnik.domain.alerts import LANGUAGES, DestinationKind, MailSecurity
 from vestnik.domain.commands import CommandKind, CommandStatus
 from vestnik.domain.lifecycle import CampaignAction, campaign_sources
 from vestnik.domain.media import MediaType
@@ -56,7 +57,11 @@ SINKS = (
 )
 LISTS = {"services/previews.py": ("_list_warnings", "_list_media_warnings", "_list_option_warnings")}
 """Functions that return lists of messages."""
-TEXTS = {"services/campaign_views.py": ("_describe_block",)}
+TEXTS = {
+    "services/campaign_views.py": ("_describe_block",),
+    "services/alerts.py": ("_describe_hold", "_describe_failures", "_describe_standstill"),
+    "alerting/machine.py": ("_describe_space",),
+}
 """Functions that return a message which is no error's."""
 TABLES = {"domain/commands.py": ("_EXPLANATIONS",), "domain/account_logins.py": ("_EXPLANATIONS",)}
 """Messages by their codes."""
@@ -67,6 +72,7 @@ _CODE_PLACES = {"TransportError": 0, "_build": 0, "_transient": 0, "refuse_job":
 """Functions that are handed the code of an error, and where."""
 
 ROOMS = (
+    "alerting/",
     "console/",
     "content/",
     "db/",
@@ -108,7 +114,15 @@ WORDS = (
     # States and kinds, as sentences name them.
     *(
         str(member)
-        for states in (CampaignStatus, AccountState, Role, TokenScope, MediaType)
+        for states in (
+            CampaignStatus,
+            AccountState,
+            Role,
+            TokenScope,
+            MediaType,
+            DestinationKind,
+            MailSecurity,
+        )
         for member in states
     ),
     *(
@@ -119,6 +133,9 @@ WORDS = (
     ", ".join(Role),
     ", ".join(TokenScope),
     ", ".join(MediaType),
+    ", ".join(DestinationKind),
+    ", ".join(MailSecurity),
+    ", ".join(LANGUAGES),
     *("bold", "italic", "underline", "strikethrough", "spoiler"),
     # Fields.
     *("account", "batch", "campaign", "caption", "channels_file", "mode", "template", "text"),

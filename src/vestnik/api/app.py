@@ -14,6 +14,8 @@ from vestnik.api import (
     account_logins,
     account_syncs,
     accounts,
+    alert_destinations,
+    alerts,
     audit,
     auth,
     batches,
@@ -74,6 +76,8 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     accounts.router,
     account_logins.router,
     account_syncs.router,
+    alerts.router,
+    alert_destinations.router,
 )
 """Everything below /api; each route names the role that it is open to."""
 

@@ -20,6 +20,7 @@ from vestnik.cli import (
     account,
     account_login,
     adoption,
+    alerts,
     api,
     backup,
     batch,
@@ -80,6 +81,7 @@ app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(secrets.app, name="secrets")
 db.app.command("adopt")(adoption.adopt)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")
 
 

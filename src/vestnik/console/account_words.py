@@ -9,6 +9,7 @@ from vestnik.console.marking import mark
 from vestnik.domain.states import AccountState
 
 if TYPE_CHECKING:
+    from vestnik.console.languages import Language
     from vestnik.console.visitors import Reader
     from vestnik.services.accounts import AccountView
 
@@ -64,13 +65,15 @@ def describe_account(account: "AccountView") -> StateWords:
 
 
 def explain_reason(reader: "Reader", reason: str | None) -> str | None:
-    """Why an account stands still, in the reader's words as far as there are any.
+    """Why an account stands still, in the reader's words as far as there are any."""
+    return put_reason(reader.language, reason)
 
-    The engine stores `CODE: sentence`.
-    """
+
+def put_reason(language: "Language", reason: str | None) -> str | None:
+    """A reason in a language, as far as there are words for it. The engine stores `CODE: sentence`."""
     if not reason:
         return None
     code, _, sentence = reason.partition(": ")
     if code in ERROR_CODES:
-        return reader.language.gettext(ERROR_CODES[code])
-    return reader.say(sentence if sentence and code.isupper() else reason)
+        return language.gettext(ERROR_CODES[code])
+    return language.say(sentence if sentence and code.isupper() else reason)

@@ -31,7 +31,9 @@ QUESTION_FIELD: Final = "question"
 """What is asked before a form does anything; scripts ask it themselves and then leave it out."""
 SHOWN_FIELD: Final = "only_show"
 """With it a form does nothing but is shown again, such as in another language."""
-SECRET_FIELDS: Final = frozenset({"password", "current_password", "new_password", "repeated"})
+SECRET_FIELDS: Final = frozenset({
+    "password", "current_password", "new_password", "repeated", "signing_key", "url",
+})  # fmt: skip
 _LONGEST_KEY: Final = 100
 _CORRECTABLE: Final = (
     InvalidInputError,

@@ -44,6 +44,11 @@ class Language:
         """The text in this language."""
         return self.translations.gettext(message)
 
+    def say(self, message: str) -> str:
+        """An error's message, as a sentence."""
+        said = self.errors.translate(message)
+        return said[:1].upper() + said[1:]
+
     def ngettext(self, singular: str, plural: str, count: int) -> str:
         """The text in the form that a number needs."""
         return self.translations.ngettext(singular, plural, count)

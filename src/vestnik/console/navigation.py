@@ -31,6 +31,7 @@ SECTIONS: Final = (
     Section(path="/templates", title=mark("Templates")),
     Section(path="/send", title=mark("Test send"), role="OPERATOR"),
     Section(path="/accounts", title=mark("Accounts"), group="system"),
+    Section(path="/alerts", title=mark("Alerts"), group="system"),
     Section(path="/users", title=mark("Users"), role="ADMIN", group="system"),
     Section(path="/tokens", title=mark("API tokens"), group="system"),
     Section(path="/audit", title=mark("Audit log"), group="system"),

@@ -33,6 +33,7 @@ NOTICES: Final = {
     "channel-stopped": mark("Nothing is posted to it any more."),
     "channels-added": mark("The channels are in the batch."),
     "channels-removed": mark("The channels are out of the batch."),
+    "alert-delivered": mark("The test message was delivered."),
     "signed-out": mark("You have signed out."),
     "password-changed": mark("The password is changed. All your other sessions have ended."),
 }

@@ -20,6 +20,7 @@ from vestnik.console.rate_charts import make_chart
 from vestnik.console.setup import is_dismissed
 from vestnik.console.visitors import Visiting, Visitor, open_to
 from vestnik.db.campaigns import CampaignFilter
+from vestnik.domain.alerts import AlertRules
 from vestnik.domain.ids import CampaignId
 from vestnik.domain.states import CampaignStatus
 from vestnik.domain.users import Role
@@ -30,6 +31,7 @@ from vestnik.services.failures import FailureReason, list_recent_failures
 from vestnik.services.queue import ALIVE_FOR, QueueStats, read_queue_stats
 from vestnik.services.rates import read_minutes
 from vestnik.services.setup import Setup, read_setup
+from vestnik.web.state import read_state
 
 router = APIRouter()
 
@@ -79,7 +81,7 @@ class Part:
 @router.get("/", **open_to(Role.VIEWER))
 async def show_overview(visitor: Visiting) -> Response:
     """The whole page."""
-    parts = _make_parts(visitor, await visitor.read(_read))
+    parts = _make_parts(visitor, await _read(visitor))
     return visitor.render(
         "overview/page.html", parts={part.name: part for part in parts}, keys=_join_keys(parts)
     )
@@ -90,20 +92,25 @@ async def show_parts(
     visitor: Visiting, keys: Annotated[str, Query(max_length=LONGEST_KEYS)] = ""
 ) -> Response:
     """Those parts whose key is not among those that the page has."""
-    parts = _make_parts(visitor, await visitor.read(_read))
+    parts = _make_parts(visitor, await _read(visitor))
     shown = keys.split(".")
     changed = [part for part in parts if part.key not in shown]
     return visitor.render("overview/parts.html", parts=changed, keys=_join_keys(parts))
 
 
-async def _read(session: AsyncSession) -> Overview:
+async def _read(visitor: Visitor) -> Overview:
+    rules = read_state(visitor.request.app).alert_rules
+    return await visitor.read(lambda session: _read_all(session, rules))
+
+
+async def _read_all(session: AsyncSession, rules: AlertRules) -> Overview:
     until = datetime.now(UTC)
     stats = await read_queue_stats(session)
     found = await list_campaigns(session, limit=MOST_CAMPAIGNS + 1, wanted=CampaignFilter(statuses=ACTIVE))
     campaigns = found[:MOST_CAMPAIGNS]
     return Overview(
         stats=stats,
-        alerts=await list_alerts(session, stats),
+        alerts=await list_alerts(session, rules),
         campaigns=campaigns,
         has_more_campaigns=len(found) > MOST_CAMPAIGNS,
         standings=await read_progress(session, [CampaignId(campaign.id) for campaign in campaigns]),

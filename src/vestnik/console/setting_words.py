@@ -117,6 +117,36 @@ GROUPS: Final[Mapping[str, Mapping[str, SettingWords]]] = {
             unit=mark("requests a second"),
         ),
     },
+    mark("Alerts"): {
+        "VESTNIK_ALERT_FAILED_SHARE": SettingWords(
+            meaning=mark(
+                "From which part of a campaign's results on failures are an alert; 0.1 is one in ten. Workers and API"
+                " need the same, as with the next settings."
+            )
+        ),
+        "VESTNIK_ALERT_STALLED_SECONDS": SettingWords(
+            meaning=mark("How long a campaign that could post may post nothing before it is an alert."),
+            unit=SECONDS,
+        ),
+        "VESTNIK_ALERT_HELD_SECONDS": SettingWords(
+            meaning=mark("From which time on it is an alert that Telegram makes an account wait."),
+            unit=SECONDS,
+        ),
+        "VESTNIK_ALERT_DISK_FREE_MB": SettingWords(
+            meaning=mark(
+                "With less space than this on the disk of the data directory there is an alert; 0 does not look."
+            ),
+            unit=mark("MiB"),
+        ),
+        "VESTNIK_ALERT_REPEAT_HOURS": SettingWords(
+            meaning=mark("After how long an alert that goes on is told again; 0 tells each once."),
+            unit=mark("hours"),
+        ),
+        "VESTNIK_ALERT_PRIVATE_WEBHOOKS": SettingWords(
+            meaning=mark("Whether webhooks of alerts may lead to addresses within your own network."),
+            choices="true, false",
+        ),
+    },
     mark("Secrets and diagnosis"): {
         "VESTNIK_SECRET_KEY": SettingWords(
             meaning=mark("The key with which sessions of accounts are stored. Workers need the same."),

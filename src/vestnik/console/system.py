@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.console.alert_words import describe_alerts, is_of_campaign
 from vestnik.console.visitors import Visiting, open_to
+from vestnik.domain.alerts import AlertRules
 from vestnik.domain.users import Role
 from vestnik.services.alerts import Alert, list_alerts
 from vestnik.services.queue import ALIVE_FOR, QueueStats, WorkerStanding, read_queue_stats
@@ -33,22 +34,23 @@ class SystemView:
 @router.get("", **open_to(Role.VIEWER))
 async def show_system(visitor: Visiting) -> Response:
     """The whole system; viewers do not see on which machines it runs."""
-    view = await visitor.read(_read)
+    state = read_state(visitor.request.app)
+    view = await visitor.read(lambda session: _read(session, state.alert_rules))
     return visitor.render(
         "system/page.html",
         view=view,
         alerts=describe_alerts(visitor, [alert for alert in view.alerts if not is_of_campaign(alert)]),
         is_alive=is_alive,
-        is_embedded=read_state(visitor.request.app).installation.is_database_embedded,
+        is_embedded=state.installation.is_database_embedded,
         is_crowded=view.database.connections >= CROWDED * view.database.most_connections,
         python_version=platform.python_version(),
     )
 
 
-async def _read(session: AsyncSession) -> SystemView:
+async def _read(session: AsyncSession, rules: AlertRules) -> SystemView:
     stats = await read_queue_stats(session)
     return SystemView(
-        stats=stats, alerts=await list_alerts(session, stats), database=await read_database(session)
+        stats=stats, alerts=await list_alerts(session, rules), database=await read_database(session)
     )
 
 

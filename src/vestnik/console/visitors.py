@@ -64,8 +64,7 @@ class Reader:
 
     def say(self, message: str) -> str:
         """The message of an error, in his language, as a sentence."""
-        said = self.language.errors.translate(message)
-        return said[:1].upper() + said[1:]
+        return self.language.say(message)
 
     def render(
         self,

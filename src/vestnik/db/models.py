@@ -35,6 +35,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vestnik.domain.account_logins import LoginMethod, LoginStep
+from vestnik.domain.alerts import AlertState, DestinationKind, NotificationStatus, Occasion
 from vestnik.domain.media import MediaType
 from vestnik.domain.posting import PreviewPosition, PreviewSize
 from vestnik.domain.states import (
@@ -626,6 +627,15 @@ class Campaign(Base):
         ),
         Index("campaigns_deleted_idx", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         _legacy_id_key("campaigns"),
+        Index(
+            "campaigns_stuck_idx",
+            "updated_at",
+            postgresql_where=text(
+                "deleted_at IS NULL AND (status IN ('PAUSED', 'FAILED') OR status = 'DRAFT'"
+                " AND status_detail IS NOT NULL)"
+            ),
+        ),
+        Index("campaigns_completed_idx", "ended_at", postgresql_where=text("status = 'COMPLETED'")),
     )
 
     id: Mapped[UUID] = _uuid_key()
@@ -867,3 +877,102 @@ class LegacyReject(Base):
     reason: Mapped[str]
     row: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = _now()
+
+
+class AlertRecord(Base):
+    """Something that needs or needed a person; as long as it goes on there is one row of it."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", AlertState), name="state"),
+        CheckConstraint("(state = 'RESOLVED') = (resolved_at IS NOT NULL)", name="resolved"),
+        Index("alerts_firing_key", "key", unique=True, postgresql_where=text("state = 'FIRING'")),
+        Index("alerts_resolved_at_idx", "resolved_at", postgresql_where=text("resolved_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    key: Mapped[str]
+    kind: Mapped[str]
+    """Without a CHECK: the history of a later version may be read by an earlier one."""
+    state: Mapped[str] = mapped_column(server_default=AlertState.FIRING.value)
+    is_urgent: Mapped[bool]
+    subject_id: Mapped[UUID | None]
+    name: Mapped[str]
+    """Of what it is about, as it was called when it began."""
+    title: Mapped[str]
+    detail: Mapped[str | None]
+    since: Mapped[datetime]
+    clear_since: Mapped[datetime | None]
+    """Since when it has not been so any more, while that is not certain yet."""
+    resolved_at: Mapped[datetime | None]
+    announced_at: Mapped[datetime | None]
+    """When messages about it were last put in line."""
+    notified_at: Mapped[datetime | None]
+    """When one was last delivered."""
+
+
+class AlertDestination(Base):
+    """Where messages about alerts go. What is secret is encrypted, bound to this row (see db/secrets.py)."""
+
+    __tablename__ = "alert_destinations"
+    __table_args__ = (
+        CheckConstraint(_one_of("kind", DestinationKind), name="kind"),
+        CheckConstraint(
+            "(kind = 'TELEGRAM') = (account_id IS NOT NULL AND channel_id IS NOT NULL)", name="chat"
+        ),
+    )
+
+    id: Mapped[UUID] = _uuid_key()
+    name: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    language: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    """What may be shown."""
+    secret_ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    channel_id: Mapped[UUID | None] = mapped_column(ForeignKey("channels.id"))
+    claim_epoch: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """Of the process that delivers to it now: one at a time."""
+    claimed_until: Mapped[datetime | None]
+    not_before: Mapped[datetime] = _now()
+    failures: Mapped[int] = mapped_column(server_default="0")
+    """In a row."""
+    failing_since: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    last_error_at: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+    revision: Mapped[int] = _revision()
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+
+
+class AlertNotification(Base):
+    """A message about an alert to one destination; sent at least once."""
+
+    __tablename__ = "alert_notifications"
+    __table_args__ = (
+        CheckConstraint(
+            f"occasion IN ({', '.join(repr(str(one)) for one in Occasion if one is not Occasion.TEST)})",
+            name="occasion",
+        ),
+        CheckConstraint(_one_of("status", NotificationStatus), name="status"),
+        Index("alert_notifications_alert_id_idx", "alert_id", "id"),
+        Index(
+            "alert_notifications_pending_idx",
+            "destination_id",
+            "id",
+            postgresql_where=text("status = 'PENDING'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    alert_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("alerts.id", ondelete="CASCADE"))
+    destination_id: Mapped[UUID] = mapped_column(ForeignKey("alert_destinations.id", ondelete="CASCADE"))
+    occasion: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default=NotificationStatus.PENDING.value)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    """Those that failed."""
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    sent_at: Mapped[datetime | None]

@@ -26,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.account_logins import QR_URL
+from vestnik.db.alert_destinations import SECRET
 from vestnik.db.commands import PAYLOAD
 from vestnik.db.models import Account, Base
 from vestnik.db.secrets import KeyRing, StoredKeys, identify_secret, open_key_ring
@@ -70,6 +71,7 @@ PLACES: Final = (
     _find_place("accounts", "api_hash_ciphertext", "api_hash"),
     _find_place("account_logins", "qr_ciphertext", QR_URL, key="account_id", row_id="login_id"),
     _find_place("account_commands", "payload_ciphertext", PAYLOAD),
+    _find_place("alert_destinations", "secret_ciphertext", SECRET),
 )
 """All there are; a test looks for encrypted columns that are missing here."""
 

@@ -91,7 +91,7 @@ def _ask(url: str, deadline: float) -> tuple[http.client.HTTPConnection, http.cl
     is_secure = parts.scheme == "https"
     port = parts.port or (443 if is_secure else 80)
     host = _encode_host(parts.hostname or "")
-    connection = _Connection(host, port, _resolve(host, port), is_secure=is_secure)
+    connection = PinnedConnection(host, port, _resolve(host, port), is_secure=is_secure)
     target = quote(parts.path or "/", safe=_PATH_CHARACTERS)
     if parts.query:
         target += "?" + quote(parts.query, safe=_PATH_CHARACTERS)
@@ -141,18 +141,21 @@ def _resolve(host: str, port: int) -> str:
     return addresses[0]
 
 
-class _Connection(http.client.HTTPConnection):
+class PinnedConnection(http.client.HTTPConnection):
     """Connects to the address that was checked, whatever the name leads to by then."""
 
-    def __init__(self, host: str, port: int, address: str, *, is_secure: bool) -> None:
-        super().__init__(host, port, timeout=ANSWER_SECONDS)
+    def __init__(
+        self, host: str, port: int, address: str, *, is_secure: bool, patience: float = ANSWER_SECONDS
+    ) -> None:
+        super().__init__(host, port, timeout=patience)
+        self._patience = patience
         self.default_port = 443 if is_secure else 80  # left out of the Host header
         self._address = address
         self._context = ssl.create_default_context() if is_secure else None
 
     def connect(self) -> None:
         """As the base class, without resolving the name again and without any proxy."""
-        plain = socket.create_connection((self._address, self.port), ANSWER_SECONDS)
+        plain = socket.create_connection((self._address, self.port), self._patience)
         if self._context is None:
             self.sock = plain
             return

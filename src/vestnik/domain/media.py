@@ -89,7 +89,7 @@ def check_media(
         raise InvalidInputError(f"a {kind} needs a stored file or an address", field="media_id")
     if kind is None:
         raise InvalidInputError("a media address is given without its type", field="media_type")
-    problem = _find_problem(media_url)
+    problem = find_address_problem(media_url)
     if problem is not None:
         raise InvalidInputError(f"the media address {problem}", field="media_url")
     return MediaReference(kind=kind, url=media_url)
@@ -124,7 +124,8 @@ def describe_size(size: int) -> str:
     return f"{size:,} bytes" if size < MIB // 10 else f"{size / MIB:.1f} MiB"
 
 
-def _find_problem(url: str) -> str | None:
+def find_address_problem(url: str) -> str | None:
+    """Why nothing can be asked of an address of the web; None if something can."""
     if len(url) > LONGEST_URL:
         return f"has {len(url):,} characters; {LONGEST_URL:,} is the most"
     if _NO_URL.search(url):

@@ -24,8 +24,8 @@ __all__ = [
     "read_queue_stats",
 ]
 
-ALIVE_FOR: Final = timedelta(seconds=30)
-"""A worker says every few seconds that it lives."""
+ALIVE_FOR: Final = timedelta(seconds=8)
+"""A worker says twice a second that it lives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vestnik.db import campaigns, idempotency, logins, rates, retention, sessions
+from vestnik.db import alerts, campaigns, idempotency, logins, rates, retention, sessions
 from vestnik.db.audit import record_audit
 from vestnik.db.retention import PurgedJobs
 from vestnik.domain.actors import Actor
@@ -64,8 +64,12 @@ async def erase_campaign(
 
 
 async def forget_aged(session: AsyncSession) -> int:
-    """Delete answers kept for repeated requests and tried sign-ins, after a day, and ended sessions; how many."""
+    """Delete answers kept for repeated requests and tried sign-ins, after a day, ended sessions and aged alerts.
+
+    How many rows.
+    """
     kept = await idempotency.forget_aged_keys(session) + await logins.forget_aged_attempts(session)
+    kept += await alerts.purge_alerts(session)
     return kept + await sessions.forget_ended_sessions(session)
 
 

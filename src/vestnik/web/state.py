@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from vestnik.alerting.trial import AlertTrial
 from vestnik.db.secrets import OpenKeys
+from vestnik.domain.alerts import AlertRules
 from vestnik.domain.installation import Installation
 from vestnik.domain.media_store import MediaStore
 from vestnik.services.account_sessions import AccountSetup
@@ -52,6 +54,10 @@ class WebState:
     """In which {date} and {time} in texts are written."""
     origins: frozenset[str] = frozenset()
     """Those of other sites whose pages may use a browser's session, as CORS allows them."""
+    alert_rules: AlertRules = field(default_factory=AlertRules)
+    """From when on something is wrong."""
+    alert_trial: AlertTrial | None = None
+    """Tries destinations of alerts; without it they cannot be tried here."""
     installation: Installation = field(default_factory=Installation)
     """What this process was started with, to be shown."""
 

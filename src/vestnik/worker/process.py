@@ -3,17 +3,20 @@
 import asyncio
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import psycopg
 import structlog
 from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.contextvars import bind_contextvars
 
+from vestnik.alerting.watch import AlertParts, run_alerts
 from vestnik.db.account_logins import LoginLedger
 from vestnik.db.account_sessions import ReadSessionKey
 from vestnik.db.engine import close_engine, hang_up, make_engine, measure_pool
@@ -21,6 +24,7 @@ from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.listener import Listener
 from vestnik.db.media_stores import make_media_store
+from vestnik.db.secret_rows import hold_keys
 from vestnik.db.secrets import StoredKeys
 from vestnik.delivery.account_logins import LoginConversation
 from vestnik.delivery.clock import read_clock
@@ -29,6 +33,7 @@ from vestnik.delivery.lane import Lane
 from vestnik.delivery.lease import LeaseKeeper
 from vestnik.delivery.options import LaneOptions
 from vestnik.delivery.waiting import wait_for_event
+from vestnik.domain.alerts import AlertWriter
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.domain.ids import AccountId
 from vestnik.domain.media_store import MediaStore
@@ -273,8 +278,9 @@ async def run_worker(
     holder: str,
     stop: asyncio.Event,
     on_ready: Callable[[], None] = lambda: None,
+    write_alert: AlertWriter | None = None,
 ) -> None:
-    """Deliver until `stop` is set; returns when everything in hand is recorded.
+    """Deliver until `stop` is set; returns when everything in hand is recorded. Without words it raises no alerts.
 
     `holder` names this process among all that ever held a lease: it must be new at each start. Raises
     ConfigurationError when the address leads through a transaction pooler, DatabaseUnavailableError when the
@@ -320,6 +326,7 @@ async def run_worker(
             ),
             asyncio.create_task(run_media_sweep(engine, store)),
             asyncio.create_task(run_metrics(metrics.render, settings.metrics_port)),
+            *_start_alerts(engine, keys, settings, write_alert),
         ]
         serving = asyncio.create_task(worker.run(stop, on_ready))
         try:
@@ -337,6 +344,22 @@ async def run_worker(
         ) from exc
     finally:
         await close_engine(engine)
+
+
+def _start_alerts(
+    engine: AsyncEngine, keys: StoredKeys, settings: Settings, write: AlertWriter | None
+) -> Iterator[asyncio.Task[None]]:
+    if write is not None:
+        parts = AlertParts(
+            engine=engine,
+            read_keys=partial(keys.open_ring, "alert_destinations"),
+            open_keys=partial(hold_keys, keys=keys),
+            rules=settings.alert_rules,
+            data_dir=settings.data_dir,
+            write=write,
+            allows_private=settings.alert_private_webhooks,
+        )
+        yield asyncio.create_task(run_alerts(parts))
 
 
 async def _serve(

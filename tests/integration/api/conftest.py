@@ -4,6 +4,8 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,9 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.apps import borrow_api
 from tests.support.keys import keep_keys
 from tests.support.stage import Stage
+from vestnik.alerting.delivery import Channels
+from vestnik.alerting.trial import AlertTrial
 from vestnik.bootstrap import read_given_session_key, read_session_key
+from vestnik.console.alert_words import make_writer
 from vestnik.db.media_files import LocalMediaStore
-from vestnik.db.secrets import OpenKeys
+from vestnik.db.secrets import OpenKeys, StoredKeys
 from vestnik.domain.users import Role
 from vestnik.services.account_sessions import AccountSetup
 from vestnik.services.campaigns import read_progress
@@ -74,6 +79,15 @@ def make_state(
         ),
         media=LocalMediaStore(data_dir),
         origins=frozenset({ALLOWED_ORIGIN}),
+        alert_trial=AlertTrial(
+            Channels(
+                engine=database.engine,
+                read_keys=partial(StoredKeys(None, data_dir).open_ring, "alert_destinations"),
+                open_keys=open_keys,
+                write=make_writer(UTC),
+                allows_private=True,
+            )
+        ),
     )
 
 

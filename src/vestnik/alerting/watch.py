@@ -1,0 +1,195 @@
+"""Everything that is done about alerts in a long-lived process: look, tell, and notice when the database is away.
+
+Any number of processes do it at once: a lock in the database lets one of them judge at a time, and what is kept
+there lets a thing be told once. Nothing in here may keep a process from its work, and no error ends it.
+"""
+
+import asyncio
+import platform
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from vestnik.alerting.delivery import Channels, Deliverer
+from vestnik.alerting.machine import look_at_machine
+from vestnik.alerting.outage import OutageWatch
+from vestnik.db.alert_destinations import list_stored
+from vestnik.db.alerts import StoredDestination
+from vestnik.db.engine import open_session
+from vestnik.db.secrets import KeyRing, OpenKeys
+from vestnik.domain.alerts import (
+    Alert,
+    AlertKind,
+    AlertRules,
+    AlertWriter,
+    DestinationKind,
+    OpenDestination,
+)
+from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
+from vestnik.services.alert_destinations import open_destination
+from vestnik.services.alert_records import judge_alerts, keep_outage
+
+log = structlog.get_logger()
+
+LOOK_EVERY: Final = 2.0
+LATE_AFTER: Final = 3.0
+"""A look that comes so many seconds late was kept from it by a machine that stood still, as the workers were."""
+REMEMBER_EVERY: Final = 15.0
+"""Seconds after which destinations are read again, should the database go away."""
+REACHABLE: Final = (DestinationKind.WEBHOOK, DestinationKind.EMAIL)
+"""Destinations that need no database."""
+START_OVER_AFTER: Final = 5.0
+DOUBTED_FOR: Final = 8.0
+"""Seconds in which a worker that is started says for the first time that it lives."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertParts:
+    """What alerts are watched for with."""
+
+    engine: AsyncEngine
+    read_keys: Callable[[], KeyRing]
+    open_keys: OpenKeys
+    rules: AlertRules
+    data_dir: Path
+    write: AlertWriter
+    allows_private: bool = False
+
+
+async def run_alerts(parts: AlertParts) -> None:
+    """Watch until cancelled."""
+    watch = AlertWatch(parts)
+    async with asyncio.TaskGroup() as group:
+        for name, run in watch.list_tasks().items():
+            group.create_task(_keep_running(name, run))
+
+
+async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await run()
+        except DatabaseUnavailableError as exc:
+            log.debug("alerts.database_away", reason=exc.message)
+        except Exception:
+            log.exception("alerts.crashed", name=name)
+            await asyncio.sleep(START_OVER_AFTER)
+        await asyncio.sleep(1)
+
+
+class Doubts:
+    """Holds back that there is no worker while one may be about to start, beside this process or anew.
+
+    Where one is known to have died, it is told as soon as this process is no longer new itself.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._since: float | None = None
+        self._was_asked = False
+
+    def holds_back(self, alert: Alert) -> bool:
+        """Whether it may be over in a moment."""
+        if alert.kind is not AlertKind.NO_WORKER:
+            return False
+        self._was_asked = True
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        since = self._began if alert.is_certain else self._since
+        return now - since < DOUBTED_FOR
+
+    def end_look(self) -> None:
+        """What was not found in this look is over."""
+        if not self._was_asked:
+            self._since = None
+        self._was_asked = False
+
+
+class AlertWatch:
+    """Looks, delivers, and speaks for a database that is away."""
+
+    def __init__(self, parts: AlertParts) -> None:
+        self._parts = parts
+        channels = Channels(
+            engine=parts.engine,
+            read_keys=parts.read_keys,
+            open_keys=parts.open_keys,
+            write=parts.write,
+            allows_private=parts.allows_private,
+        )
+        self._deliverer = Deliverer(channels)
+        self._outage = OutageWatch(
+            data_dir=parts.data_dir, host=platform.node(), write=parts.write, deliver=channels.deliver
+        )
+        self._doubts = Doubts()
+        self._remember_at = 0.0
+        self._look_at = 0.0
+
+    def list_tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs side by side."""
+        return {"look": self._look_again, "deliver": self._deliverer.run, "outage": self._outage.run}
+
+    async def _look_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            is_late = 0 < self._look_at < loop.time() - LATE_AFTER
+            self._look_at = loop.time() + LOOK_EVERY
+            try:
+                if not is_late:
+                    await self.look()
+            except DatabaseUnavailableError as exc:
+                self._outage.note_away(exc.message)
+                self._look_at = 0.0
+            await asyncio.sleep(max(self._look_at - loop.time(), 0.1) if self._look_at else LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Judge once, unless somebody else does. Raises DatabaseUnavailableError."""
+        parts = self._parts
+        own = await asyncio.to_thread(look_at_machine, parts.data_dir, parts.rules)
+        async with open_session(parts.engine) as session:
+            judgement = await judge_alerts(
+                session, parts.rules, own, write=parts.write, holds_back=self._doubts.holds_back
+            )
+        await self._note_alive()
+        if judgement is None:
+            return
+        self._doubts.end_look()
+        for kind in judgement.began:
+            log.warning("alert.began", kind=kind)
+        for kind in judgement.ended:
+            log.info("alert.ended", kind=kind)
+        if judgement.began or judgement.ended:
+            self._deliverer.wake()
+
+    async def _note_alive(self) -> None:
+        parts = self._parts
+        now = asyncio.get_running_loop().time()
+        if now < self._remember_at:
+            self._outage.note_alive()
+            return
+        async with open_session(parts.engine) as session:
+            stored = await list_stored(session, REACHABLE)
+            for outage in self._outage.take_ended():
+                await keep_outage(
+                    session,
+                    platform.node(),
+                    outage.since,
+                    outage.until,
+                    outage.reason,
+                    write=parts.write,
+                )
+        self._outage.note_alive(self._open_all(stored))
+        self._remember_at = now + REMEMBER_EVERY
+
+    def _open_all(self, stored: Sequence[StoredDestination]) -> list[OpenDestination]:
+        opened = []
+        for destination in stored:
+            try:
+                opened.append(open_destination(destination, self._parts.read_keys()))
+            except VestnikError as exc:
+                log.warning("alerts.destination_unreadable", name=destination.name, reason=exc.message)
+        return opened
