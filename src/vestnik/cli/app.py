@@ -26,6 +26,7 @@ from vestnik.cli import (
     channels,
     db,
     demo,
+    doctor,
     drill,
     send,
     session,
@@ -57,6 +58,7 @@ app.command("worker")(worker.run_worker)
 app.command("api")(api.run_api)
 app.command("simulator")(simulator.run_simulator)
 app.command("send")(send.send_posts)
+app.command("doctor")(doctor.run_doctor)
 account.app.command("login")(account_login.log_in)
 account.app.command("logout")(account_login.log_out)
 app.add_typer(account.app, name="account")

@@ -41,7 +41,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _engine(url: URL) -> Engine:
-    connect_args = {**CONNECT_ARGS, "application_name": "vestnik-schema"}
+    connect_args = {**CONNECT_ARGS, "prepare_threshold": None, "application_name": "vestnik-schema"}
     return create_engine(url, connect_args=connect_args, pool_size=1, max_overflow=0)
 
 
