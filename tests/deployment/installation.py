@@ -79,7 +79,7 @@ class Installation:
 
     def start_api(self, url: URL | None = None, **variables: str) -> "Api":
         process = self.start("api", "--port", "0", url=url, **variables)
-        return self._running.enter_context(Api(process, process.wait_for("ready")["url"], self.make_token()))
+        return self._running.enter_context(Api(process.wait_for("ready")["url"], self.make_token(), process))
 
     def run(
         self, *arguments: str, url: URL | None = None, text: str = ""
@@ -122,8 +122,8 @@ class Installation:
 class Api:
     """A running API and somebody who may do everything with it."""
 
-    def __init__(self, process: Running, url: str, token: str) -> None:
-        self.process = process
+    def __init__(self, url: str, token: str, process: Running | None = None) -> None:
+        self._process = process
         self.url = url
         self.client = httpx.Client(
             base_url=f"{url}/api",
@@ -137,6 +137,12 @@ class Api:
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
+
+    @property
+    def process(self) -> Running:
+        """The process, if it was started here."""
+        assert self._process is not None
+        return self._process
 
     def post(self, path: str, body: Any = None, **options: Any) -> Any:
         answer = self.client.post(path, json=body, **options)

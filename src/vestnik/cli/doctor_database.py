@@ -134,7 +134,8 @@ def examine_schema(found: FoundDatabase) -> Iterator[Finding]:
         yield Finding.fault("schema", problem, cure)
         return
     if state.is_current:
-        yield Finding.ok("schema", f"it is {state.current}, as this version needs")
+        how = "newer than this version, which works with it" if state.is_ahead else "as this version needs"
+        yield Finding.ok("schema", f"it is {state.current}, {how}")
         return
     text = f"it is {state.current or 'missing'}, this version needs {state.head}"
     if found.database.is_embedded:
@@ -171,11 +172,12 @@ def examine_exposure(found: FoundDatabase) -> Iterator[Finding]:
         yield Finding.fault(
             "exposure",
             f"roles that Supabase lets anybody use have privileges: {_name_some(exposed)}",
-            "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM anon, authenticated",
+            "as the tables' owner: REVOKE ALL ON ALL TABLES IN SCHEMA public FROM anon, authenticated, and the same "
+            "for ALL SEQUENCES and ALL FUNCTIONS, or name ours alone if the schema holds other things as well",
         )
     else:
         yield Finding.ok(
-            "exposure", "anon and authenticated have no privilege on our tables, or do not exist"
+            "exposure", "anon and authenticated have no privilege on what is ours, or do not exist"
         )
 
 

@@ -9,28 +9,40 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.schema import SetTableComment
 
 from vestnik.db.engine import CONNECT_ARGS, SUPPORTED_MAJORS, wrap_database_error
 from vestnik.db.models import Base
 from vestnik.domain.errors import DatabaseUnavailableError, SchemaVersionError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_WORKS_WITH = " works with code of "
 _UPGRADE_LOCK = 0x7665_7374  # any number, as long as every version of Vestnik uses the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchemaState:
-    """`current` is None for a database without our tables; `head` is what this version needs."""
+    """`current` is None for a database without our tables; `head` is what this version needs.
+
+    `works_with` are the versions whose code works on the database too: whoever brought it to `current` left word
+    of them there, because older code cannot know what newer migrations do.
+    """
 
     current: str | None
     head: str
+    works_with: frozenset[str] = frozenset()
 
     @property
     def is_current(self) -> bool:
         """Whether this version of Vestnik can work with the database."""
-        return self.current == self.head
+        return self.current == self.head or self.is_ahead
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a newer version made it, of which this one notices nothing."""
+        return self.current != self.head and self.head in self.works_with
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -57,14 +69,36 @@ def head_revision() -> str:
 
 
 def _read(connection: Connection) -> SchemaState:
-    return SchemaState(
-        current=MigrationContext.configure(connection).get_current_revision(), head=head_revision()
-    )
+    current = MigrationContext.configure(connection).get_current_revision()
+    note = connection.execute(
+        text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')")
+    ).scalar()
+    subject, _, versions = (note or "").partition(_WORKS_WITH)
+    # A note about another schema than the one that is there says nothing.
+    works_with = frozenset(versions.split()) if subject == current else frozenset[str]()
+    return SchemaState(current=current, head=head_revision(), works_with=works_with)
+
+
+def _list_compatible() -> list[str]:
+    """The head, and the versions before it since which every migration only expands (docs/how-to/upgrade.md)."""
+    scripts = _scripts()
+    found = [head_revision()]
+    while getattr(scripts.get_revision(found[-1]).module, "EXPANDS_ONLY", False):
+        found.append(str(scripts.get_revision(found[-1]).down_revision))
+    return found
+
+
+def _leave_word(connection: Connection, state: SchemaState) -> None:
+    """Tell code that is older than the schema whether it works on it."""
+    compatible = _list_compatible()
+    if state.works_with != set(compatible):
+        note = compatible[0] + _WORKS_WITH + " ".join(compatible)
+        connection.execute(SetTableComment(Table("alembic_version", MetaData(), comment=note)))
 
 
 def _refuse_newer(state: SchemaState) -> None:
     known = {script.revision for script in _scripts().walk_revisions()}
-    if state.current is not None and state.current not in known:
+    if state.current is not None and state.current not in known and not state.is_ahead:
         raise SchemaVersionError(
             f"the database has schema {state.current}, which a newer version of Vestnik made; "
             "update Vestnik, or use another database or data directory"
@@ -98,7 +132,7 @@ def read_schema_state(url: URL) -> SchemaState:
 
 
 def require_current_schema(url: URL) -> None:
-    """Raise SchemaVersionError, with the cure, unless the schema is exactly the one needed."""
+    """Raise SchemaVersionError, with the cure, unless this version of Vestnik can work with the schema."""
     state = read_schema_state(url)
     if not state.is_current:
         raise SchemaVersionError(
@@ -123,6 +157,8 @@ def upgrade_schema(url: URL) -> SchemaState:
             _refuse_newer(before)
             if not before.is_current:
                 command.upgrade(_config(connection), "head")
+            if not before.is_ahead:
+                _leave_word(connection, before)
     except (OperationalError, InterfaceError) as exc:
         raise wrap_database_error(exc) from exc
     except DBAPIError as exc:
