@@ -82,3 +82,23 @@ def test_the_storage_of_a_supabase_project_needs_no_endpoint(monkeypatch: pytest
     monkeypatch.setenv("SUPABASE_URL", "https://project.supabase.example/")
     monkeypatch.setenv("SUPABASE_DIRECT_URL", "postgresql://db.supabase.example/postgres")
     assert load_settings().s3_address == "https://project.supabase.example/storage/v1/s3"
+
+
+def test_a_simulator_elsewhere_needs_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTNIK_SIMULATOR_HOST", "simulator")
+    with pytest.raises(ConfigurationError, match="VESTNIK_SIMULATOR_TOKEN must be set as well"):
+        load_settings()
+    monkeypatch.setenv("VESTNIK_SIMULATOR_TOKEN", "canary")
+    settings = load_settings()
+    assert (settings.simulator_port, settings.simulator_control_port) == (7070, 7071)
+    assert "canary" not in repr(settings)
+    assert all(view.value != "canary" for view in describe_settings(settings))
+
+
+@pytest.mark.parametrize("value", ["2", "101", "many"])
+def test_a_number_of_connections_that_makes_no_sense_is_refused_by_name(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTNIK_DATABASE_CONNECTIONS", value)
+    with pytest.raises(ConfigurationError, match="VESTNIK_DATABASE_CONNECTIONS"):
+        load_settings()

@@ -26,7 +26,8 @@ def run_doctor(
 ) -> None:
     """Look at database, clock, schema, permissions, key, Telegram, disk and ports, and say what to do.
 
-    Changes nothing. The exit code is 1 when something is at fault.
+    Changes nothing, but starts the embedded database where no other is named. The exit code is 1 when something is
+    at fault.
     """
     from vestnik.cli.examination import examine
 

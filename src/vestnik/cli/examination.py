@@ -66,7 +66,8 @@ def _guard(check: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
     try:
         return list(look())
     except VestnikError as exc:
-        return [Finding.fault(check, exc.message, "see what the message says")]
+        problem, _, cure = exc.message.partition("; ")
+        return [Finding.fault(check, problem, cure or "see what the message says")]
     except Exception as exc:  # noqa: BLE001 - the edge of a check
         what, _, _ = describe_unexpected(exc).partition("; ")
         return [Finding.fault(check, f"could not be examined: {what}", "report this as a bug of Vestnik")]

@@ -21,7 +21,9 @@ EXPOSED_ROLES = ("anon", "authenticated")
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-_PASSWORD_WORDS = re.compile(r"password|SASL|scram", re.IGNORECASE)
+_PASSWORD_WORDS = re.compile(
+    r"password|SASL|scram|tenant or user not found|role .* does not exist", re.IGNORECASE
+)
 """libpq hands on no SQLSTATE of a refused connection, only words: PostgreSQL's, PgBouncer's, Supavisor's."""
 
 
@@ -100,6 +102,8 @@ def open_database(url: URL) -> Connection:
             # A prepared statement would be looked for on another connection behind a transaction pooler.
             prepare_threshold=None,
             **CONNECT_ARGS,  # type: ignore[arg-type]
+            # Milliseconds: nobody waits here for a network that swallows everything.
+            tcp_user_timeout=10_000,
             application_name="vestnik-doctor",
         )
     except psycopg.Error as exc:
@@ -114,7 +118,11 @@ def _classify(exc: psycopg.Error, words: str) -> Refusal:
         return Refusal.PASSWORD if is_asked or _PASSWORD_WORDS.search(words) else Refusal.UNREACHABLE
     if _PASSWORD_WORDS.search(words):
         return Refusal.PASSWORD
-    if re.search(r"too many|remaining connection slots|max_client_conn|no more connections", words):
+    if re.search(
+        r"too many|remaining connection slots|max_client_conn|no more connections|max ?clients",
+        words,
+        re.IGNORECASE,
+    ):
         return Refusal.TOO_MANY
     if re.search(r"database .* does not exist|no such database", words):
         return Refusal.NO_DATABASE
@@ -203,18 +211,39 @@ def list_exposed(connection: Connection) -> list[str]:
     """What the roles that Supabase exposes may do with objects of ours, such as `anon: SELECT on jobs`."""
     rows = connection.execute(
         """
+        WITH ours AS (
+            SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace('public') AND relname = ANY (%(tables)s)
+        ), exposed AS (SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (%(roles)s))
         SELECT r.rolname || ': ' || p.privilege || ' on ' || c.relname
-        FROM pg_class c CROSS JOIN pg_roles r
+        FROM ours JOIN pg_class c USING (oid) CROSS JOIN exposed r
         CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'])
             AS p (privilege)
-        WHERE c.relnamespace = to_regnamespace('public') AND c.relkind IN ('r', 'p', 'v', 'm')
-            AND c.relname = ANY (%(tables)s) AND r.rolname = ANY (%(roles)s)
-            AND has_table_privilege(r.oid, c.oid, p.privilege)
+        WHERE has_table_privilege(r.oid, c.oid, p.privilege)
+        UNION ALL
+        SELECT r.rolname || ': ' || a.privilege_type || ' on ' || c.relname
+        FROM ours JOIN pg_depend d ON d.refobjid = ours.oid AND d.deptype IN ('a', 'i')
+        JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+        CROSS JOIN aclexplode(c.relacl) a JOIN exposed r ON a.grantee IN (0, r.oid)
+        UNION ALL
+        SELECT r.rolname || ': EXECUTE on ' || p.proname FROM pg_proc p CROSS JOIN exposed r
+        WHERE p.pronamespace = to_regnamespace('public') AND starts_with(p.proname, 'vestnik_')
+            AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
         ORDER BY 1
         """,
         {"tables": list_our_tables(), "roles": list(EXPOSED_ROLES)},
     ).fetchall()
     return [str(row[0]) for row in rows]
+
+
+def count_workers(connection: Connection, host: str, *, within: float) -> int:
+    """Workers of a host that have said in these seconds that they are there."""
+    row = connection.execute(
+        "SELECT count(*) FROM public.workers"
+        " WHERE host = %s AND seen_at > clock_timestamp() - make_interval(secs => %s)",
+        (host, within),
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0]))
 
 
 def list_stored_secrets(connection: Connection) -> list[StoredSecret]:

@@ -113,6 +113,15 @@ class TestOfAHealthyInstallation:
         }  # fmt: skip
         assert not find(outcome, "FAULT")
 
+    def test_the_name_that_the_predecessor_had_for_the_database_is_enough(
+        self, run: Run, database_url: URL, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        address = database_url.set(drivername="postgres").render_as_string(hide_password=False)
+        monkeypatch.setenv("SUPABASE_DIRECT_URL", address)
+        outcome = run("doctor", "--json")
+        assert outcome.code == 0, outcome
+        assert f"database {database_url.database}," in find(outcome, "OK")["database"][0]["text"]
+
     def test_a_person_reads_a_line_for_each_thing(self, vestnik: Run) -> None:
         outcome = vestnik("doctor", "--for", "worker")
         assert outcome.code == 0, outcome
@@ -337,12 +346,25 @@ class TestOfAPlantedFault:
         assert f"{role} lacks DELETE on account_" in lacking["text"]
         assert "sees no row of account_" in hidden["text"]
 
-    def test_supabases_roles_see_a_table(self, vestnik: Run, connection: Connection) -> None:
+    @pytest.mark.parametrize(
+        ("grant", "words"),
+        [
+            ("SELECT ON jobs", "anon: SELECT on jobs"),
+            ("USAGE ON SEQUENCE jobs_id_seq", "anon: USAGE on jobs_id_seq"),
+            (
+                "EXECUTE ON FUNCTION vestnik_refuse_audit_change()",
+                "anon: EXECUTE on vestnik_refuse_audit_change",
+            ),
+        ],
+    )
+    def test_supabases_roles_may_use_something(
+        self, vestnik: Run, connection: Connection, grant: str, words: str
+    ) -> None:
         exists = "SELECT count(*) FROM pg_roles WHERE rolname = 'anon'"
         if not connection.execute(text(exists)).scalar_one():
             connection.execute(text("CREATE ROLE anon"))
-        connection.execute(text("GRANT SELECT ON jobs TO anon"))
-        assert "anon: SELECT on jobs" in the_only_fault(vestnik("doctor", "--json"), "exposure")
+        connection.execute(text(f"GRANT {grant} TO anon"))
+        assert words in the_only_fault(vestnik("doctor", "--json"), "exposure")
 
     def test_there_are_too_few_connections(
         self, vestnik: Run, connection: Connection, database_url: URL
