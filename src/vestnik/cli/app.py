@@ -28,6 +28,7 @@ from vestnik.cli import (
     demo,
     doctor,
     drill,
+    health,
     send,
     session,
     simulator,
@@ -59,6 +60,7 @@ app.command("api")(api.run_api)
 app.command("simulator")(simulator.run_simulator)
 app.command("send")(send.send_posts)
 app.command("doctor")(doctor.run_doctor)
+app.command("health")(health.run_health)
 account.app.command("login")(account_login.log_in)
 account.app.command("logout")(account_login.log_out)
 app.add_typer(account.app, name="account")

@@ -175,8 +175,7 @@ def examine_port(host: str, port: int) -> Iterator[Finding]:
 
 def _ask_version(host: str, port: int) -> str | None:
     """Of the Vestnik that listens there; None if it is somebody else."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
-    connection = http.client.HTTPConnection(address, port, timeout=_ASK_SECONDS)
+    connection = http.client.HTTPConnection(to_reachable(host), port, timeout=_ASK_SECONDS)
     try:
         connection.request("GET", "/healthz")
         answer = json.loads(connection.getresponse().read(4096))
@@ -185,3 +184,9 @@ def _ask_version(host: str, port: int) -> str | None:
         return None
     finally:
         connection.close()
+
+
+def to_reachable(host: str) -> str:
+    """An address of this machine at which what listens on `host` is reached."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared, not bound
+    return everywhere.get(host, host)
