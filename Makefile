@@ -6,7 +6,7 @@ PYTHON ?= python3
 ARGS ?=
 export UV_PYTHON_DOWNLOADS ?= never
 
-.PHONY: demo test test-browser check docs dist audit fix vestnik setup
+.PHONY: demo test test-browser test-deployment check docs dist audit fix vestnik setup
 
 demo: setup
 	@$(UV) run --frozen --no-sync vestnik demo $(ARGS)
@@ -27,6 +27,10 @@ endif
 test-browser: setup
 	@tests/browser/prepare.sh
 	@$(UV) run --frozen --no-sync pytest tests/browser $(ARGS)
+
+test-deployment: setup
+	@tests/deployment/prepare.sh
+	@$(UV) run --frozen --no-sync pytest -n 2 tests/deployment $(ARGS)
 
 check: setup
 	$(UV) lock --check

@@ -167,7 +167,7 @@ async def _run_action(
 ) -> Result:
     from vestnik.db.engine import make_engine
 
-    engine = make_engine(database.url, name="command", pool_size=1)
+    engine = make_engine(database.url, name="command", pool_size=1, may_be_pooled=True)
     try:
         await take_over_environment(settings, engine, announce=announce)
         return await action(engine)
@@ -373,7 +373,7 @@ async def run_api_process(
     from vestnik.api.health import Readiness
     from vestnik.api.serving import serve
     from vestnik.console.app import create_console
-    from vestnik.db.engine import close_engine, make_engine, parse_database_url
+    from vestnik.db.engine import CONNECTIONS_ASIDE, close_engine, make_engine, parse_database_url
     from vestnik.db.listener import Listener
     from vestnik.db.media_stores import make_media_store
     from vestnik.db.schema import require_current_schema
@@ -387,7 +387,12 @@ async def run_api_process(
     from vestnik.web.state import WebState
     from vestnik.web.throttle import Throttle
 
-    engine = make_engine(database.url, name="api")
+    engine = make_engine(
+        database.url,
+        name="api",
+        pool_size=settings.database_connections - CONNECTIONS_ASIDE,
+        may_be_pooled=True,
+    )
     web_database = WebDatabase(engine)
     listen_url = database.url
     if settings.listen_url is not None:
@@ -475,7 +480,7 @@ async def prepare_accounts(settings: Settings, database: Database, *, announce: 
     """Take the accounts over from the environment, as every long-lived process does before it works."""
     from vestnik.db.engine import make_engine
 
-    engine = make_engine(database.url, name="command", pool_size=1)
+    engine = make_engine(database.url, name="command", pool_size=1, may_be_pooled=True)
     try:
         await take_over_environment(settings, engine, announce=announce)
     finally:

@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     """Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas."""
     listen_url: SecretStr | None = Field(None, validation_alias="VESTNIK_LISTEN_URL")
     """A session connection for LISTEN, where the API's own goes through a transaction pooler."""
+    database_connections: Annotated[int, Field(ge=3, le=100)] = Field(
+        7, validation_alias="VESTNIK_DATABASE_CONNECTIONS"
+    )
+    """The most that one process (an API, a worker) has open at once."""
     api_rate: Annotated[float, Field(ge=1, le=10_000)] = Field(50.0, validation_alias="VESTNIK_API_RATE")
     """Requests a second that one token or browser may make in the long run."""
     time_zone: str = Field("UTC", validation_alias="VESTNIK_TIME_ZONE")
@@ -141,6 +145,16 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = Field(None, validation_alias="VESTNIK_S3_SECRET_ACCESS_KEY")
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(0, validation_alias="VESTNIK_METRICS_PORT")
     """Where a worker answers Prometheus, on 127.0.0.1; 0 switches that off."""
+    simulator_host: str | None = Field(None, validation_alias="VESTNIK_SIMULATOR_HOST")
+    """Where a simulator runs that a worker rehearses on; `up` starts one of its own."""
+    simulator_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        7070, validation_alias="VESTNIK_SIMULATOR_PORT"
+    )
+    simulator_control_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        7071, validation_alias="VESTNIK_SIMULATOR_CONTROL_PORT"
+    )
+    simulator_token: SecretStr | None = Field(None, validation_alias="VESTNIK_SIMULATOR_TOKEN")
+    """What the simulator wants of those who come; it and its workers need the same."""
     log_level: str = Field("info", validation_alias="VESTNIK_LOG_LEVEL")
     failpoints: str = Field("", validation_alias="VESTNIK_FAILPOINTS")
     """Points at which the process kills itself, for fault tests: `name`, `name:3` (at the third pass)."""
@@ -160,6 +174,8 @@ class Settings(BaseSettings):
         "s3_bucket",
         "s3_access_key_id",
         "s3_secret_access_key",
+        "simulator_host",
+        "simulator_token",
         mode="before",
     )
     @classmethod
@@ -257,6 +273,12 @@ class Settings(BaseSettings):
         if self.s3_endpoint is None and self.supabase_url is not None:
             return f"{self.supabase_url.strip().rstrip('/')}/storage/v1/s3"
         return self.s3_endpoint
+
+    @model_validator(mode="after")
+    def _check_simulator(self) -> Self:
+        if self.simulator_host is not None and self.simulator_token is None:
+            raise ValueError("VESTNIK_SIMULATOR_HOST is set, so VESTNIK_SIMULATOR_TOKEN must be set as well")
+        return self
 
     @model_validator(mode="after")
     def _check_storage(self) -> Self:

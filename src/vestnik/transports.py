@@ -43,10 +43,10 @@ from vestnik.domain.transport import (
 from vestnik.settings import Settings
 from vestnik.simulator.channels import ChannelSpec
 from vestnik.simulator.control import SimulatorControl
-from vestnik.simulator.endpoint import SimulatorEndpoint, derive_auth_key, make_session_string
+from vestnik.simulator.endpoint import SIMULATED_DC, SimulatorEndpoint, derive_auth_key
 from vestnik.telegram.link import ClientDescription
 from vestnik.telegram.login import TelethonLogin
-from vestnik.telegram.sessions import FIRST_DATA_CENTRE, DataCentre, parse_session
+from vestnik.telegram.sessions import FIRST_DATA_CENTRE, DataCentre, ParsedSession, parse_session
 from vestnik.telegram.transport import TelethonTransport
 
 log = structlog.get_logger(__name__)
@@ -150,9 +150,9 @@ class Transports:
     def _make_rehearsal(self, account_id: AccountId) -> Transport:
         assert self._simulator is not None, "serves() said no"
         name = simulated_name(account_id)
-        text = make_session_string(self._simulator, derive_auth_key(self._simulator.token, name))
+        server = DataCentre(dc_id=SIMULATED_DC, host=self._simulator.host, port=self._simulator.port)
         transport = TelethonTransport(
-            parse_session(text),
+            ParsedSession.make(server, derive_auth_key(self._simulator.token, name)),
             api_id=_SIMULATED_API_ID,
             call_timeout=self._call_timeout,
             connect_timeout=CONNECT_TIMEOUT,

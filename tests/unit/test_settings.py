@@ -92,3 +92,23 @@ def test_the_audit_log_is_kept_for_a_month_at_least_or_for_ever(monkeypatch: pyt
         monkeypatch.setenv("VESTNIK_AUDIT_RETENTION_DAYS", value)
         with pytest.raises(ConfigurationError, match="VESTNIK_AUDIT_RETENTION_DAYS"):
             load_settings()
+
+
+def test_a_simulator_elsewhere_needs_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTNIK_SIMULATOR_HOST", "simulator")
+    with pytest.raises(ConfigurationError, match="VESTNIK_SIMULATOR_TOKEN must be set as well"):
+        load_settings()
+    monkeypatch.setenv("VESTNIK_SIMULATOR_TOKEN", "canary")
+    settings = load_settings()
+    assert (settings.simulator_port, settings.simulator_control_port) == (7070, 7071)
+    assert "canary" not in repr(settings)
+    assert all(view.value != "canary" for view in describe_settings(settings))
+
+
+@pytest.mark.parametrize("value", ["2", "101", "many"])
+def test_a_number_of_connections_that_makes_no_sense_is_refused_by_name(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTNIK_DATABASE_CONNECTIONS", value)
+    with pytest.raises(ConfigurationError, match="VESTNIK_DATABASE_CONNECTIONS"):
+        load_settings()

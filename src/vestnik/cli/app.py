@@ -29,7 +29,9 @@ from vestnik.cli import (
     channels,
     db,
     demo,
+    doctor,
     drill,
+    health,
     secrets,
     send,
     session,
@@ -63,6 +65,8 @@ app.command("simulator")(simulator.run_simulator)
 app.command("send")(send.send_posts)
 app.command("backup")(backup.make_backup)
 app.command("restore")(backup.restore_backup)
+app.command("doctor")(doctor.run_doctor)
+app.command("health")(health.run_health)
 account.app.command("login")(account_login.log_in)
 account.app.command("logout")(account_login.log_out)
 app.add_typer(account.app, name="account")

@@ -42,7 +42,7 @@ def upgrade(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"before": before.current, "current": before.head, "changed": not before.is_current})
     elif before.is_current:
-        print(f"The schema is current ({before.head}); nothing to do.")
+        print(f"The schema is current ({before.current}); nothing to do.")
     else:
         print(f"The schema was upgraded from {before.current or 'nothing'} to {before.head}.")
 
@@ -59,7 +59,8 @@ def current(context: typer.Context, as_json: JsonOption = False) -> None:
     elif state.is_predecessors:
         print("The database holds the predecessor's tables. Next: vestnik db adopt --dry-run")
     elif state.is_current:
-        print(f"The schema is current: {state.head}.")
+        newer = ", newer than this version, which works with it" if state.is_ahead else ""
+        print(f"The schema is current: {state.current}{newer}.")
     else:
         print(
             f"The schema is {state.current or 'missing'}; this version needs {state.head}. Next: vestnik db upgrade"

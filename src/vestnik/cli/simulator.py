@@ -87,10 +87,12 @@ def run_simulator(
 ) -> None:
     """Simulate Telegram until stopped; nothing leaves this machine.
 
-    Clients that log in have to trust its RSA key, which is shown with --phone and --bot.
+    Clients that log in have to trust its RSA key, which is shown with --phone and --bot. Workers that rehearse
+    on it need its ports and its token (VESTNIK_SIMULATOR_HOST, _PORT, _CONTROL_PORT and _TOKEN).
     """
     with process_scope() as request:
-        configure_process_logging(read_process_settings(context), as_json=as_json)
+        settings = read_process_settings(context)
+        configure_process_logging(settings, as_json=as_json)
         contents = _Contents(
             account=session_account,
             channels=_read_channels(session_account, channels_file),
@@ -101,7 +103,10 @@ def run_simulator(
         from vestnik.bootstrap import run_async
         from vestnik.simulator.server import SimulatorConfig
 
-        config = _read_inherited_config() or SimulatorConfig(host=host, port=port, control_port=control_port)
+        token = "" if settings.simulator_token is None else settings.simulator_token.get_secret_value()
+        config = _read_inherited_config() or SimulatorConfig(
+            host=host, port=port, control_port=control_port, token=token
+        )
         main = partial(_simulate, config, contents, as_json or is_child())
         run_async(serve_until_stopped(main, request))
 

@@ -56,15 +56,22 @@ async def _deliver(settings: "Settings", database: "Database", as_json: bool, st
             print_note("the worker is ready; Ctrl+C stops it")
 
     await bootstrap.run_worker_process(
-        settings, database, simulator=_read_endpoint(), holder=holder, stop=stop, ready=tell_ready
+        settings, database, simulator=_read_endpoint(settings), holder=holder, stop=stop, ready=tell_ready
     )
 
 
-def _read_endpoint() -> "SimulatorEndpoint | None":
-    """Where the simulator of a parent listens; a worker on its own has none."""
-    text = os.environ.get(SIMULATOR_VARIABLE)
-    if text is None:
-        return None
+def _read_endpoint(settings: "Settings") -> "SimulatorEndpoint | None":
+    """Where the simulator of a parent listens; a worker on its own has the one that its settings name, if any."""
     from vestnik.simulator.endpoint import SimulatorEndpoint
 
-    return SimulatorEndpoint.from_json(text)
+    text = os.environ.get(SIMULATOR_VARIABLE)
+    if text is not None:
+        return SimulatorEndpoint.from_json(text)
+    if settings.simulator_host is None or settings.simulator_token is None:
+        return None
+    return SimulatorEndpoint(
+        host=settings.simulator_host,
+        port=settings.simulator_port,
+        control_port=settings.simulator_control_port,
+        token=settings.simulator_token.get_secret_value(),
+    )

@@ -52,6 +52,10 @@ GROUPS: Final[Mapping[str, Mapping[str, SettingWords]]] = {
                 " transaction pooler."
             )
         ),
+        "VESTNIK_DATABASE_CONNECTIONS": SettingWords(
+            meaning=mark("How many connections to the database one process has open at most."),
+            unit=mark("connections"),
+        ),
         "JOB_RETENTION_DAYS": SettingWords(
             meaning=mark(
                 "How long the single posts of an ended campaign are kept in the database. The campaign and its"
@@ -98,6 +102,21 @@ GROUPS: Final[Mapping[str, Mapping[str, SettingWords]]] = {
             meaning=mark(
                 "The time zone of {date} and {time} in posts, such as Europe/Moscow. Workers need the same."
             )
+        ),
+    },
+    mark("Rehearsals"): {
+        "VESTNIK_SIMULATOR_HOST": SettingWords(
+            meaning=mark("Where the simulator runs on which workers rehearse."),
+            unset=mark(
+                "not set: one is started where everything runs together, else workers do not rehearse"
+            ),
+        ),
+        "VESTNIK_SIMULATOR_PORT": SettingWords(meaning=mark("The simulator's port.")),
+        "VESTNIK_SIMULATOR_CONTROL_PORT": SettingWords(
+            meaning=mark("The simulator's second port, on which workers tell it of accounts and channels.")
+        ),
+        "VESTNIK_SIMULATOR_TOKEN": SettingWords(
+            meaning=mark("A password between the simulator and the workers, the same in all of them.")
         ),
     },
     mark("Console and API"): {

@@ -36,6 +36,9 @@ UNAVAILABLE = (OperationalError, InterfaceError, InternalError)
 """What SQLAlchemy raises when the database is at fault, not the statement. InternalError is among them for
 databases that only read: standbys, and hosted ones whose disk is full."""
 
+CONNECTIONS_ASIDE = 2
+"""What a process has open beside its pool: LISTEN, and one for moments (readiness, the making of transports)."""
+
 _OPENED: WeakKeyDictionary[Engine, WeakSet[psycopg.AsyncConnection[Any]]] = WeakKeyDictionary()
 
 
@@ -64,8 +67,13 @@ def parse_database_url(value: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def make_engine(url: URL, *, name: str, pool_size: int = 5) -> AsyncEngine:
-    """An engine whose connections tell PostgreSQL who they are and notice a dead peer within half a minute."""
+def make_engine(url: URL, *, name: str, pool_size: int = 5, may_be_pooled: bool = False) -> AsyncEngine:
+    """An engine whose connections tell PostgreSQL who they are and notice a dead peer within half a minute.
+
+    With `may_be_pooled` it works through a transaction pooler as well: nothing is prepared there, because the next
+    statement may come to another session, which does not know it.
+    """
+    prepared: dict[str, Any] = {"prepare_threshold": None} if may_be_pooled else {}
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -73,7 +81,7 @@ def make_engine(url: URL, *, name: str, pool_size: int = 5) -> AsyncEngine:
         pool_timeout=10,
         pool_pre_ping=False,
         hide_parameters=True,  # errors go to logs, parameters may be hashes of passwords or somebody's text
-        connect_args={**CONNECT_ARGS, "application_name": f"vestnik-{name}"},
+        connect_args={**CONNECT_ARGS, **prepared, "application_name": f"vestnik-{name}"},
     )
     opened = _OPENED[engine.sync_engine] = WeakSet()
     event.listen(engine.sync_engine, "connect", lambda raw, _: opened.add(raw.driver_connection))

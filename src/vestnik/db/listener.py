@@ -28,7 +28,7 @@ class Listener:
     """
 
     def __init__(self, url: URL, on_wake: Callable[[AccountId | None], None]) -> None:
-        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = url
         self._on_wake = on_wake
 
     async def check_session(self) -> None:
@@ -37,12 +37,8 @@ class Listener:
         Through a transaction pooler LISTEN succeeds and stays silent for ever. Raises ConfigurationError then;
         psycopg.OperationalError when the database cannot be reached.
         """
-        probe = f"probe:{uuid4()}"
-        async with await self._connect() as connection:
-            await connection.execute("SELECT pg_notify(%s, %s)", (WAKE_CHANNEL, probe))
-            async for notify in connection.notifies(timeout=PROBE_TIMEOUT):
-                if notify.payload == probe:
-                    return
+        if await hears_notifications(self._url):
+            return
         raise ConfigurationError(
             "the database address goes through a transaction pooler, on which a worker cannot be woken and its "
             "leases are not safe; give the worker the direct connection or the session pooler (port 5432)",
@@ -53,7 +49,7 @@ class Listener:
         """Listen until cancelled."""
         while True:
             try:
-                async with await self._connect() as connection:
+                async with await _connect(self._url) as connection:
                     self._on_wake(None)
                     async for notify in connection.notifies():
                         self._on_wake(_parse(notify.payload))
@@ -63,19 +59,47 @@ class Listener:
                 )
             await asyncio.sleep(0.5)
 
-    async def _connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        connection = await psycopg.AsyncConnection.connect(
-            self._conninfo,
-            autocommit=True,
-            context=None,
-            **_CONNECT,
-        )
-        try:
-            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WAKE_CHANNEL)))
-        except BaseException:
-            await connection.close()
-            raise
-        return connection
+
+async def hears_notifications(url: URL) -> bool:
+    """Whether the address leads to sessions of one's own, asked with a LISTEN and a notification from elsewhere.
+
+    Through a transaction pooler LISTEN succeeds and stays silent for ever; a notification that the listening
+    connection itself asks for would come back all the same, on whichever session answers. Raises psycopg.Error,
+    also when a pooler has no second connection to give.
+    """
+    try:
+        async with asyncio.timeout(3 * PROBE_TIMEOUT):
+            return await _probe(url)
+    except TimeoutError as exc:
+        raise psycopg.OperationalError("the database, or the pooler before it, does not answer") from exc
+
+
+async def _probe(url: URL) -> bool:
+    probe = f"probe:{uuid4()}"
+    async with await _connect(url) as listening:
+        async with await _open(url) as other:
+            await other.execute("SELECT pg_notify(%s, %s)", (WAKE_CHANNEL, probe))
+        async for notify in listening.notifies(timeout=PROBE_TIMEOUT):
+            if notify.payload == probe:
+                return True
+    return False
+
+
+async def _connect(url: URL) -> psycopg.AsyncConnection[tuple[object, ...]]:
+    connection = await _open(url)
+    try:
+        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WAKE_CHANNEL)))
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _open(url: URL) -> psycopg.AsyncConnection[tuple[object, ...]]:
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return await psycopg.AsyncConnection.connect(
+        conninfo, autocommit=True, context=None, prepare_threshold=None, **_CONNECT
+    )
 
 
 def _parse(payload: str) -> AccountId | None:

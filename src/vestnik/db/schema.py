@@ -11,14 +11,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.schema import SetTableComment
 
 from vestnik.db.engine import CONNECT_ARGS, SUPPORTED_MAJORS, wrap_database_error
 from vestnik.db.models import Base
 from vestnik.domain.errors import DatabaseUnavailableError, SchemaVersionError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_WORKS_WITH = " works with code of "
 _UPGRADE_LOCK = 0x7665_7374  # any number, as long as every version of Vestnik uses the same
 _PREDECESSORS = frozenset({"campaigns", "jobs"})
 """Where these are without our version, a database is the predecessor's."""
@@ -26,17 +28,27 @@ _PREDECESSORS = frozenset({"campaigns", "jobs"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchemaState:
-    """`current` is None for a database without our tables; `head` is what this version needs."""
+    """`current` is None for a database without our tables; `head` is what this version needs.
+
+    `works_with` are the versions whose code works on the database too: whoever brought it to `current` left word
+    of them there, because older code cannot know what newer migrations do.
+    """
 
     current: str | None
     head: str
     strangers: tuple[str, ...] = ()
     """Tables of our names that we did not make, in a database without our version."""
+    works_with: frozenset[str] = frozenset()
 
     @property
     def is_current(self) -> bool:
         """Whether this version of Vestnik can work with the database."""
-        return self.current == self.head
+        return self.current == self.head or self.is_ahead
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a newer version made it, of which this one notices nothing."""
+        return self.current != self.head and self.head in self.works_with
 
     @property
     def is_predecessors(self) -> bool:
@@ -52,7 +64,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _engine(url: URL) -> Engine:
-    connect_args = {**CONNECT_ARGS, "application_name": "vestnik-schema"}
+    connect_args = {**CONNECT_ARGS, "prepare_threshold": None, "application_name": "vestnik-schema"}
     return create_engine(url, connect_args=connect_args, pool_size=1, max_overflow=0)
 
 
@@ -70,8 +82,15 @@ def head_revision() -> str:
 def read_schema(connection: Connection) -> SchemaState:
     """What the database has and what is needed, in the caller's transaction."""
     current = MigrationContext.configure(connection).get_current_revision()
-    strangers = () if current is not None else _list_strangers(connection)
-    return SchemaState(current=current, head=head_revision(), strangers=strangers)
+    if current is None:
+        return SchemaState(current=None, head=head_revision(), strangers=_list_strangers(connection))
+    note = connection.execute(
+        text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')")
+    ).scalar()
+    subject, _, versions = (note or "").partition(_WORKS_WITH)
+    # A note about another schema than the one that is there says nothing.
+    works_with = frozenset(versions.split()) if subject == current else frozenset[str]()
+    return SchemaState(current=current, head=head_revision(), works_with=works_with)
 
 
 def _list_strangers(connection: Connection) -> tuple[str, ...]:
@@ -83,6 +102,23 @@ def _list_strangers(connection: Connection) -> tuple[str, ...]:
         {"names": list(Base.metadata.tables)},
     )
     return tuple(found)
+
+
+def _list_compatible() -> list[str]:
+    """The head, and the versions before it since which every migration only expands (docs/how-to/upgrade.md)."""
+    scripts = _scripts()
+    found = [head_revision()]
+    while getattr(scripts.get_revision(found[-1]).module, "EXPANDS_ONLY", False):
+        found.append(str(scripts.get_revision(found[-1]).down_revision))
+    return found
+
+
+def _leave_word(connection: Connection, works_with: frozenset[str]) -> None:
+    """Tell code that is older than the schema whether it works on it; `works_with` is what was told before."""
+    compatible = _list_compatible()
+    if works_with != set(compatible):
+        note = compatible[0] + _WORKS_WITH + " ".join(compatible)
+        connection.execute(SetTableComment(Table("alembic_version", MetaData(), comment=note)))
 
 
 def _refuse_strangers(state: SchemaState) -> None:
@@ -101,7 +137,7 @@ def _refuse_strangers(state: SchemaState) -> None:
 def refuse_newer(state: SchemaState) -> None:
     """Raise SchemaVersionError for a schema that this version does not know."""
     known = {script.revision for script in _scripts().walk_revisions()}
-    if state.current is not None and state.current not in known:
+    if state.current is not None and state.current not in known and not state.is_ahead:
         raise SchemaVersionError(
             f"the database has schema {state.current}, which a newer version of Vestnik made; "
             "update Vestnik, or use another database or data directory"
@@ -135,7 +171,7 @@ def read_schema_state(url: URL) -> SchemaState:
 
 
 def require_current_schema(url: URL) -> None:
-    """Raise SchemaVersionError, with the cure, unless the schema is exactly the one needed."""
+    """Raise SchemaVersionError, with the cure, unless this version of Vestnik can work with the schema."""
     state = read_schema_state(url)
     _refuse_strangers(state)
     if not state.is_current:
@@ -156,6 +192,8 @@ def upgrade_schema(url: URL) -> SchemaState:
         _refuse_strangers(before)
         if not before.is_current:
             run_migrations(connection)
+        elif not before.is_ahead:
+            _leave_word(connection, before.works_with)
     return before
 
 
@@ -163,6 +201,7 @@ def run_migrations(connection: Connection) -> None:
     """Bring the schema to head in the caller's transaction."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     command.upgrade(_config(connection), "head")
+    _leave_word(connection, frozenset())
 
 
 @contextmanager

@@ -81,12 +81,12 @@ async def _agree(sender: MTProtoPlainSender) -> bytes:
         except (SecurityError, AssertionError) as error:
             failure: Exception = error
         except (TypeNotFoundError, struct.error, ValueError) as error:
-            raise _not_telegram() from error
+            raise not_telegram_error() from error
         except (OSError, EOFError, BufferError, InvalidChecksumError) as error:
             mapped = map_exception(error)
             mapped.disconnected = True
             raise mapped from error
-    raise _not_telegram() from failure
+    raise not_telegram_error() from failure
 
 
 async def _drive(exchange: Coroutine[Any, Any, tuple[AuthKey, int]], sender: MTProtoPlainSender) -> bytes:
@@ -108,7 +108,8 @@ def _advance(
         return _Agreed(auth_key.key)
 
 
-def _not_telegram() -> TransportError:
+def not_telegram_error() -> TransportError:
+    """Somebody answered who is not Telegram, or whose answers were changed on the way."""
     return TransportError(
         "KEY_EXCHANGE_FAILED",
         ErrorClass.TRANSIENT,

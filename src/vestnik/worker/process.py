@@ -19,7 +19,7 @@ from structlog.contextvars import bind_contextvars
 from vestnik.alerting.watch import AlertParts, run_alerts
 from vestnik.db.account_logins import LoginLedger
 from vestnik.db.account_sessions import ReadSessionKey
-from vestnik.db.engine import close_engine, hang_up, make_engine, measure_pool
+from vestnik.db.engine import CONNECTIONS_ASIDE, close_engine, hang_up, make_engine, measure_pool
 from vestnik.db.leases import LeasableAccount
 from vestnik.db.ledger import Ledger
 from vestnik.db.listener import Listener
@@ -287,7 +287,7 @@ async def run_worker(
     database cannot be reached at the start; later absences are waited out.
     """
     failpoints = Failpoints(settings.failpoints)
-    engine = make_engine(url, name="worker")
+    engine = make_engine(url, name="worker", pool_size=settings.database_connections - CONNECTIONS_ASIDE)
     store = make_media_store(settings)
     keys = StoredKeys(settings.secret_key, settings.data_dir)
     logins = LoginParts(ledger=LoginLedger(engine), factory=transports, keys=keys, read_key=read_session_key)

@@ -166,3 +166,37 @@ class TestRolesThatSupabaseExposes:
                 {"role": role},
             ).fetchall()
         assert left == []
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_nothing_that_a_migration_ever_made_can_be_used(self, exposed_url: URL, role: str) -> None:
+        """By what is there, not by a list: whatever a later migration makes is looked at too."""
+        ours = "n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'"
+        with connect(exposed_url) as connection:
+            tables = connection.execute(
+                "SELECT n.nspname, c.relname, p.privilege FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS p (privilege)"
+                f" WHERE {ours} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+                " AND (has_any_column_privilege(%(role)s, c.oid, p.privilege)"
+                "      OR has_table_privilege(%(role)s, c.oid, 'DELETE, TRUNCATE, TRIGGER'))",
+                {"role": role},
+            ).fetchall()
+            functions = connection.execute(
+                "SELECT n.nspname, p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                f" WHERE {ours} AND has_function_privilege(%(role)s, p.oid, 'EXECUTE')",
+                {"role": role},
+            ).fetchall()
+            sequences = connection.execute(
+                "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                f" WHERE {ours} AND c.relkind = 'S'"
+            ).fetchall()
+            assert (tables, functions) == ([], [])
+            assert len(sequences) >= 3
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+            for name in sequences:
+                for attempt in ("SELECT last_value FROM {}", "SELECT nextval({})", "SELECT setval({}, 1)"):
+                    identifier = sql.Identifier(*map(str, name))
+                    target = (
+                        identifier if "FROM" in attempt else sql.Literal(identifier.as_string(connection))
+                    )
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        connection.execute(sql.SQL(attempt).format(target))

@@ -7,6 +7,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# True if the code of the version before works on the new schema as well (docs/how-to/upgrade.md).
+EXPANDS_ONLY = False
 
 
 def upgrade() -> None:
