@@ -15,7 +15,7 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     if path.name not in {"CHANGELOG.md", "command-line.md"}
 )
-SHOWN = re.compile(r"`(vestnik [^`]+)`|^(?:    |\$ )(vestnik .+)$", re.MULTILINE)
+SHOWN = re.compile(r"`(vestnik\s[^`]+)`|^(?:    |\$ )(vestnik .+)$", re.MULTILINE)
 
 
 def find_commands(text: str) -> list[str]:
@@ -58,6 +58,6 @@ def test_commands_that_do_not_exist_are_noticed() -> None:
     assert find_fault("vestnik campaign begin NAME") == "there is no command begin"
     assert find_fault("vestnik campaign start NAME --now") == "there is no option --now"
     found = find_commands(
-        "Say `vestnik up` or\n\n    vestnik drill --json   # figures\n    vestnik a | less\n"
+        "Say `vestnik\nup` or\n\n    vestnik drill --json   # figures\n    vestnik a | less\n"
     )
     assert found == ["vestnik up", "vestnik drill --json", "vestnik a"]

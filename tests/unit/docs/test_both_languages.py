@@ -1,0 +1,108 @@
+"""A Russian page and its English twin name each other, and show the same commands, settings, codes and routes."""
+
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from tests.unit.docs.test_commands_in_pages import find_commands
+from vestnik.cli.app import app
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+RUSSIAN = DOCS / "ru"
+PAGES = sorted(RUSSIAN.rglob("*.md"))
+NAME = re.compile(
+    r"(?<![\w-])--[a-z][a-z-]+"  # an option
+    r"|(?<!\w)[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9](?!\w)"  # a setting or a code
+    r"|(?:GET|POST|PUT|PATCH|DELETE) +[/…][\w/…-]+"  # a route
+)
+
+
+def find_twin(page: Path) -> Path:
+    """Where the English page stands: tutorials have a folder there, and none here."""
+    place = page.relative_to(RUSSIAN)
+    return DOCS / (place if place.parent.name else Path("tutorial") / place)
+
+
+def find_links(page: Path, text: str) -> set[Path]:
+    """The files that the text would link to if it stood in the page."""
+    targets = re.findall(r"\]\(([^)#\s]+)", text)
+    return {(page.parent / target).resolve() for target in targets if "://" not in target}
+
+
+def outline_command(line: str) -> tuple[str, ...]:
+    """Its words up to the command's own, and the names of its options; what stands in their places is left out."""
+    command = typer.main.get_command(app)
+    context = command.make_context("vestnik", [], resilient_parsing=True)
+    words = []
+    for word in shlex.split(line.replace("…", " "))[1:]:
+        if word.startswith("--"):
+            words.append(word.split("=")[0])
+        elif hasattr(command, "get_command") and (inner := command.get_command(context, word)):
+            words.append(word)
+            command = inner
+    return tuple(words)
+
+
+def count_commands(text: str) -> Counter[tuple[str, ...]]:
+    """In whatever order, because sentences have another one in each language."""
+    return Counter(outline_command(line) for line in find_commands(text))
+
+
+def find_names(text: str) -> set[str]:
+    return {" ".join(name.split()) for name in NAME.findall(text)}
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(RUSSIAN)))
+def page(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+def test_both_pages_link_to_each_other(page: Path) -> None:
+    twin = find_twin(page)
+    assert page in find_links(twin, twin.read_text(encoding="utf-8"))
+    assert twin in find_links(page, page.read_text(encoding="utf-8"))
+
+
+def test_both_pages_show_the_same_commands(page: Path) -> None:
+    shown = {path: count_commands(path.read_text(encoding="utf-8")) for path in (page, find_twin(page))}
+    assert shown[page] == shown[find_twin(page)]
+
+
+def test_both_pages_name_the_same_options_settings_codes_and_routes(page: Path) -> None:
+    assert find_names(page.read_text(encoding="utf-8")) == find_names(
+        find_twin(page).read_text(encoding="utf-8")
+    )
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, ROOT / "README.ru.md"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_russian_page_leads_to_russian_ones_where_there_are_some(path: Path) -> None:
+    translated = {find_twin(page) for page in PAGES if page != path}
+    assert not translated & find_links(path, path.read_text(encoding="utf-8"))
+
+
+def test_what_only_one_of_two_pages_shows_is_noticed() -> None:
+    page = "    vestnik account login newsroom --qr     # by a QR code\n\nSee `vestnik up`.\n"
+    same = "Сначала `vestnik up`.\n\n    vestnik account login редакция --qr\n"
+    assert count_commands(page) == count_commands(same)
+    for other in (
+        page.replace(" --qr", ""),
+        page.replace("login", "logout"),
+        page.replace("See `vestnik up`", ""),
+    ):
+        assert count_commands(page) != count_commands(other)
+    assert find_names("`--timeout`, `PORT`, FLOOD_WAIT: `GET /api/test/send/ID`") == {
+        "--timeout",
+        "FLOOD_WAIT",
+        "GET /api/test/send/ID",
+    }
+    assert find_links(DOCS / "index.md", "[one](ru/one.md#part) [two](https://example.org)") == {
+        RUSSIAN / "one.md"
+    }
