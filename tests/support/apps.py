@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from vestnik.api.app import ApiOptions, create_app
 from vestnik.api.health import Readiness
+from vestnik.api.metrics import ApiMetrics
 from vestnik.console.app import create_console
 from vestnik.web.state import WebState
 
@@ -40,6 +41,8 @@ def _borrow(kind: Hashable, state: WebState, make: Callable[[], FastAPI]) -> Ite
     idle = _IDLE[kind]
     app = idle.pop() if idle else make()
     app.state.web = state
+    if hasattr(app.state, "metrics"):
+        app.state.metrics = ApiMetrics(state)
     before = _describe(app)
     yield app
     if _describe(app) == before:  # what a test has changed is not lent again
@@ -48,7 +51,7 @@ def _borrow(kind: Hashable, state: WebState, make: Callable[[], FastAPI]) -> Ite
 
 
 def _describe(app: FastAPI) -> tuple[object, ...]:
-    parts = {name: part for name, part in app.state._state.items() if name != "web"}
+    parts = {name: part for name, part in app.state._state.items() if name not in {"web", "metrics"}}
     return (
         parts,
         list(app.routes),

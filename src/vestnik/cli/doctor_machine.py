@@ -91,25 +91,20 @@ class Keys:
 
         path = self._settings.data_dir / KEY_FILE
         is_from_file = self._settings.secret_key is None
-        was_open = is_from_file and _is_open_to_others(path)
         try:
             self.ring = read_key_ring(self._settings.secret_key, self._settings.data_dir)
         except ConfigurationError as exc:
             self._is_unusable = True
-            yield Finding.fault(
-                "key", exc.message, f"put back the key that encrypted the sessions ({KEY_FILE})"
+            is_open = is_from_file and _is_open_to_others(path)
+            cure = (
+                f"chmod 600 '{path}', as its owner; if anybody else uses this machine, 'vestnik secrets rotate' then"
+                if is_open
+                else f"put back the key that encrypted the sessions ({KEY_FILE})"
             )
+            yield Finding.fault("key", exc.message, cure)
             return
         if self.ring is None:
             yield Finding.ok("key", f"none yet; {path} is made with the first session")
-        elif was_open and _is_open_to_others(path):
-            yield Finding.fault("key", f"others may read {path}", f"chmod 600 '{path}', as its owner")
-        elif was_open:
-            yield Finding.warn(
-                "key",
-                f"others could read {path} until now",
-                "if anybody else uses this machine, make a new key",
-            )
         else:
             yield Finding.ok("key", f"{path} can be read" if is_from_file else "VESTNIK_SECRET_KEY is a key")
 

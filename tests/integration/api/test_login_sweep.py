@@ -42,8 +42,8 @@ async def test_a_database_that_is_away_does_not_end_the_sweep(stage: Stage) -> N
             looks += 1
             if looks == 1:
                 raise DatabaseUnavailableError("away")
+            await super().look(work)
             back.set()
-            return await super().look(work)
 
     back = asyncio.Event()
     async with sweep_logins(Away(stage.engine), timedelta(milliseconds=20)), asyncio.timeout(30):

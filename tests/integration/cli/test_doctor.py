@@ -227,8 +227,10 @@ class TestOfAPlantedFault:
         store_session(simulated_session)
         (tmp_path / "data" / "secret.key").chmod(0o644)
         outcome = vestnik("doctor", "--json")
-        assert outcome.code == 0, outcome
-        assert "others could read" in find(outcome, "WARNING")["key"][0]["text"]
+        assert outcome.code == 1, outcome
+        (finding,) = find(outcome, "FAULT")["key"]
+        assert "secret.key" in finding["text"]
+        assert "chmod 600" in finding["cure"]
 
     @pytest.mark.parametrize(("minutes", "words"), [(5, "5.0 min ahead of"), (-5, "5.0 min behind")])
     def test_the_clock_is_off_by_five_minutes(

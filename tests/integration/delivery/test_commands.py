@@ -37,13 +37,13 @@ def sender(rig: Rig, account_id: AccountId, channels: list[ChannelId]) -> Sender
 @pytest.fixture
 async def worker(rig: Rig, account_id: AccountId, channels: list[ChannelId]) -> RunningWorker:
     """An idle worker that is connected."""
-    worker = await start_worker(rig)
+    worker = await start_worker(rig, lease_seconds=6.0)  # a machine that stands still for 2 s ends none of it
     await until_serving(rig, account_id)
     return worker
 
 
-async def start_worker(rig: Rig) -> RunningWorker:
-    return await rig.start_worker(secret_key=SECRET_KEY)
+async def start_worker(rig: Rig, lease_seconds: float = 2.0) -> RunningWorker:
+    return await rig.start_worker(secret_key=SECRET_KEY, lease_seconds=lease_seconds)
 
 
 async def until_serving(rig: Rig, account_id: AccountId) -> None:
