@@ -30,7 +30,7 @@ test-browser: setup
 
 test-deployment: setup
 	@tests/deployment/prepare.sh
-	@$(UV) run --frozen --no-sync pytest -n 2 tests/deployment $(ARGS)
+	@$(UV) run --frozen --no-sync pytest -n 2 tests/deployment tests/unit/deploy $(ARGS)
 
 check: setup
 	$(UV) lock --check

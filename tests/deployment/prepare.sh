@@ -1,11 +1,13 @@
 #!/usr/bin/env sh
-# Brings what the tests of deployments need and a fresh machine lacks: PgBouncer, nginx and Caddy, from Debian.
+# Brings what the tests of deployments need and a fresh machine lacks, from Debian: PgBouncer, nginx, Caddy, and
+# promtool, which comes with Prometheus.
 set -eu
 
 wanted=""
 for program in pgbouncer nginx caddy; do
   PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$program" >/dev/null || wanted="$wanted $program"
 done
+command -v promtool >/dev/null || wanted="$wanted prometheus"
 [ -n "$wanted" ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then as_root=""; elif command -v sudo >/dev/null; then as_root="sudo -n"; else as_root="false"; fi
