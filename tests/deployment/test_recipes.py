@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from vestnik.settings import Settings, _known_variables
 
 SECRETS = {
     "POSTGRES_PASSWORD": "p" * 32,
-    "VESTNIK_SECRET_KEY": "0" * 64,
+    "VESTNIK_SECRET_KEY": secrets.token_hex(32),
     "VESTNIK_SIMULATOR_TOKEN": "t" * 32,
 }
 OURS = ("api", "worker", "simulator", "migrate")
