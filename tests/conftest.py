@@ -30,6 +30,7 @@ from vestnik.db.embedded.binaries import DEFAULT_MAJOR
 from vestnik.db.engine import make_engine, open_session, parse_database_url
 from vestnik.db.schema import upgrade_schema
 from vestnik.domain.actors import Actor, ActorKind
+from vestnik.domain.errors import NoWorkerError
 
 TEMPLATE = "template_test"
 OUR_VARIABLES = ("VESTNIK_", "TELEGRAM_", "SUPABASE_", "DATABASE_URL", "PORT", "RATE_LIMIT_", "JOB_", "PG")
@@ -58,21 +59,29 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     again = pytest.mark.flaky(reruns=TIMES, only_rerun=MachineStoodStillError.__name__)
     for item in items:
-        if item.get_closest_marker("timed") is not None:
+        if item.get_closest_marker("timed") is not None or _has_workers(item):
             item.add_marker(again)
+
+
+def _has_workers(item: pytest.Item) -> bool:
+    """Whether workers with short leases run in the test's own process."""
+    return "rig" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """Tell failures of the machine from ours; what is not an assertion, such as a doubled post, is always ours."""
-    if item.get_closest_marker("timed") is None:
+    is_timed = item.get_closest_marker("timed") is not None
+    if not is_timed and not _has_workers(item):
         yield
         return
     with MachineWatch() as watch:
         try:
             yield
-        except AssertionError as error:
-            watch.check(error)
+        except (AssertionError, TimeoutError, NoWorkerError) as error:
+            watch.check_stall(error)
+            if is_timed and isinstance(error, AssertionError):
+                watch.check(error)
             raise
 
 

@@ -17,6 +17,9 @@ TIMES: Final = 3
 STOOD_STILL_FOR: Final = 0.1
 """Seconds in all from which a measured time says something about the machine instead of Vestnik."""
 
+LEASES_END_AFTER: Final = 1.0
+"""Seconds at once after which a worker of a test may have lost its lease, as it must."""
+
 
 class MachineStoodStillError(Exception):
     """An assertion about times failed, but the machine did not let the test run: it has to be run again."""
@@ -37,6 +40,7 @@ class MachineWatch:
 
     def __init__(self) -> None:
         self._late = 0.0
+        self._longest = 0.0
         self._waited = _read_waited()
         self._given_away = _read_given_away()
         self._done = threading.Event()
@@ -57,6 +61,13 @@ class MachineWatch:
         """Seconds, by the measure that shows the most."""
         return max(self._late, _read_waited() - self._waited, _read_given_away() - self._given_away)
 
+    def check_stall(self, error: Exception) -> None:
+        """Raise `MachineStoodStillError` if the machine once stood still for as long as leases of tests last."""
+        if self._longest >= LEASES_END_AFTER:
+            raise MachineStoodStillError(
+                f"the machine stood still for {self._longest:.2f} s at once during the test; {error}"
+            ) from error
+
     def check(self, error: AssertionError) -> None:
         """Raise `MachineStoodStillError` if the failed assertion proves nothing."""
         if self.stood_still >= STOOD_STILL_FOR:
@@ -70,6 +81,7 @@ class MachineWatch:
             self._done.wait(LOOK_EVERY)
             late = time.monotonic() - before - LOOK_EVERY
             self._late += late if late > PUNCTUAL_WITHIN else 0.0
+            self._longest = max(self._longest, late)
 
 
 def _read_waited() -> float:
