@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vestnik.alerting.delivery import Channels, Deliverer
 from vestnik.alerting.machine import look_at_machine
@@ -21,12 +20,10 @@ from vestnik.alerting.outage import OutageWatch
 from vestnik.db.alert_destinations import list_stored
 from vestnik.db.alerts import StoredDestination
 from vestnik.db.engine import open_session
-from vestnik.db.secrets import KeyRing, OpenKeys
 from vestnik.domain.alerts import (
     Alert,
     AlertKind,
     AlertRules,
-    AlertWriter,
     DestinationKind,
     OpenDestination,
 )
@@ -49,16 +46,11 @@ DOUBTED_FOR: Final = 8.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AlertParts:
-    """What alerts are watched for with."""
+class AlertParts(Channels):
+    """What alerts are watched for with, and delivered."""
 
-    engine: AsyncEngine
-    read_keys: Callable[[], KeyRing]
-    open_keys: OpenKeys
     rules: AlertRules
     data_dir: Path
-    write: AlertWriter
-    allows_private: bool = False
 
 
 async def run_alerts(parts: AlertParts) -> None:
@@ -114,16 +106,9 @@ class AlertWatch:
 
     def __init__(self, parts: AlertParts) -> None:
         self._parts = parts
-        channels = Channels(
-            engine=parts.engine,
-            read_keys=parts.read_keys,
-            open_keys=parts.open_keys,
-            write=parts.write,
-            allows_private=parts.allows_private,
-        )
-        self._deliverer = Deliverer(channels)
+        self._deliverer = Deliverer(parts)
         self._outage = OutageWatch(
-            data_dir=parts.data_dir, host=platform.node(), write=parts.write, deliver=channels.deliver
+            data_dir=parts.data_dir, host=platform.node(), write=parts.write, deliver=parts.deliver
         )
         self._doubts = Doubts()
         self._remember_at = 0.0

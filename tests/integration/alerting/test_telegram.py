@@ -1,6 +1,7 @@
 """A chat is told by one of our accounts, as any direct send is: at its pace, and not twice."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.alerting.conftest import Watching, add_destination, until
 from tests.integration.delivery.rig import Rig
 from tests.support.stage import Stage
-from vestnik.alerting.delivery import Channels
 from vestnik.alerting.trial import AlertTrial
 from vestnik.alerting.watch import AlertParts
 from vestnik.db.engine import open_session
@@ -106,15 +106,7 @@ async def test_a_process_that_dies_while_a_post_is_on_its_way_leaves_no_second_o
 
 
 async def test_a_chat_can_be_tried(rig: Rig, chat: UUID, parts: AlertParts, tmp_path: Path) -> None:
-    trial = AlertTrial(
-        Channels(
-            engine=parts.engine,
-            read_keys=parts.read_keys,
-            open_keys=parts.open_keys,
-            write=parts.write,
-            allows_private=False,
-        )
-    )
+    trial = AlertTrial(replace(parts, allows_private=False))
     async with open_session(parts.engine) as session:
         destination = await read_for_test(session, chat, parts.read_keys())
     result = await trial.run(destination)

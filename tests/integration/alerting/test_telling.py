@@ -20,7 +20,7 @@ from tests.integration.alerting.conftest import (
 )
 from tests.support.alert_receivers import WebhookReceiver, receive_webhooks, wait_until
 from tests.support.stage import Stage
-from vestnik.alerting.delivery import Channels, Deliverer
+from vestnik.alerting.delivery import Deliverer
 from vestnik.alerting.watch import AlertParts
 from vestnik.db.alerts import MessageLedger
 from vestnik.services.alert_destinations import RouteInput
@@ -270,15 +270,7 @@ async def deliver_once(stage: Stage, parts: AlertParts) -> None:
         row = await stage.one("SELECT failures FROM alert_destinations")
         return bool(row.failures > before.failures)
 
-    deliverer = Deliverer(
-        Channels(
-            engine=parts.engine,
-            read_keys=parts.read_keys,
-            open_keys=parts.open_keys,
-            write=parts.write,
-            allows_private=parts.allows_private,
-        )
-    )
+    deliverer = Deliverer(parts)
     running = asyncio.create_task(deliverer.run())
     try:
         await until(is_recorded)
