@@ -4,16 +4,19 @@ import asyncio
 import hashlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
 from vestnik.domain.errors import MediaMissingError, MediaStoreError
 
 Found = TypeVar("Found")
+Opened = TypeVar("Opened")
 
 FOLDER: Final = "media"
 """Below the data directory."""
@@ -39,12 +42,12 @@ class LocalMediaStore:
         self, chunks: AsyncIterable[bytes], *, limit: int
     ) -> AsyncIterator["LocalStagedFile | None"]:
         """Take in a file; None when it has more bytes than `limit`. What is not kept is gone after the block."""
-        staged = await asyncio.to_thread(self._begin)
+        staged = await _open_in_thread(self._begin, LocalStagedFile.discard)
         try:
             is_whole = await staged.fill(chunks, limit)
             yield staged if is_whole else None
         finally:
-            await asyncio.to_thread(staged.discard)
+            await asyncio.shield(asyncio.to_thread(staged.discard))
 
     def _begin(self) -> "LocalStagedFile":
         folder = self._root / INCOMING
@@ -61,7 +64,7 @@ class LocalMediaStore:
         """Read a file. Raises MediaMissingError when it is not here."""
         path = self._find(sha256)
         try:
-            file = await _open(path)
+            file = await _open_in_thread(lambda: path.open("rb"), BufferedReader.close)
         except FileNotFoundError as exc:
             raise MediaMissingError(
                 f"the file is not in {self._root}: it was stored by a process with another data directory, or "
@@ -72,7 +75,7 @@ class LocalMediaStore:
         try:
             yield LocalReader(file, path)
         finally:
-            await asyncio.to_thread(file.close)
+            file.close()  # not in a thread: a cancelled caller would leave it open
 
     async def list_files(self, *, older_than: timedelta) -> AsyncIterator[str]:
         """The SHA-256 of every file that was kept longer ago than that."""
@@ -180,19 +183,30 @@ class LocalStagedFile:
             self._path.unlink(missing_ok=True)
 
 
-async def _open(path: Path) -> BinaryIO:
-    """Open for reading in a thread, which cannot be stopped: what it opens for nobody is closed."""
-    opening: asyncio.Task[BinaryIO] = asyncio.create_task(asyncio.to_thread(path.open, "rb"))
+async def _open_in_thread(open_file: Callable[[], Opened], close: Callable[[Opened], None]) -> Opened:
+    """Open in a thread, which cannot be stopped: what it opens for nobody is closed, by whoever comes last.
+
+    The event loop may have ended by then, so nothing here waits for it.
+    """
+    lock, opened, is_wanted = threading.Lock(), list[Opened](), True
+
+    def run() -> None:
+        file = open_file()
+        with lock:
+            if is_wanted:
+                opened.append(file)
+                return
+        close(file)
+
     try:
-        return await asyncio.shield(opening)
+        await asyncio.to_thread(run)
     except asyncio.CancelledError:
-        opening.add_done_callback(_close)
+        with lock:
+            is_wanted = False
+        for file in opened:
+            close(file)
         raise
-
-
-def _close(opening: "asyncio.Task[BinaryIO]") -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+    return opened[0]
 
 
 class LocalReader:

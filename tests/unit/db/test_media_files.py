@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,46 @@ async def test_a_file_that_is_opened_for_somebody_who_has_gone_is_closed(
         while not (opened and opened[0].closed):  # noqa: ASYNC110 - a file has no event for it
             await asyncio.sleep(0.01)
     assert reading.cancelled()
+
+
+def test_what_is_opened_after_the_event_loop_has_ended_is_closed(
+    store: LocalMediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = asyncio.run(keep(store, DATA))
+    begun, go_on, opened, open_path = threading.Event(), threading.Event(), list[Any](), Path.open
+
+    def open_slowly(path: Path, mode: str) -> Any:
+        begun.set()
+        assert go_on.wait(30)
+        opened.append(open_path(path, mode))
+        return opened[-1]
+
+    async def read() -> None:
+        async with store.open(digest):
+            raise AssertionError("it was to be given up before")
+
+    async def give_up() -> None:
+        executor = ThreadPoolExecutor()
+        asyncio.get_running_loop().set_default_executor(executor)
+        reading = asyncio.create_task(read())
+        while not begun.is_set():  # noqa: ASYNC110 - set by a thread
+            await asyncio.sleep(0.01)
+        reading.cancel()
+        await asyncio.wait([reading])
+        executors.append(executor)
+
+    executors = list[ThreadPoolExecutor]()
+    monkeypatch.setattr(Path, "open", open_slowly)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(give_up())
+    for task in asyncio.all_tasks(loop):  # as `asyncio.run` ends one, but for waiting for its threads
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop._default_executor = None  # type: ignore[attr-defined]
+    loop.close()
+    go_on.set()
+    executors[0].shutdown(wait=True)
+    assert opened[0].closed
 
 
 async def test_what_dead_processes_left_behind_is_swept_away(store: LocalMediaStore, tmp_path: Path) -> None:
