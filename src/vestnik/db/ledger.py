@@ -5,7 +5,7 @@ database's clock, so that no host's wall clock matters.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -198,35 +198,72 @@ class Ledger(LeaseLedger, PeerLedger):
             account_next_slot=account_next_slot_in.total_seconds(),
             span=LOOKED_AT,
         )
-        jobs = [
-            ClaimedJob(
-                job_id=JobId(row.id),
-                campaign_id=CampaignId(row.campaign_id),
-                channel_id=ChannelId(row.channel_id),
-                random_id=row.random_id,
-                peer=Peer(tg_id=row.tg_id, access_hash=row.access_hash),
-                attempts=row.attempts,
-                claims=row.claims,
-                claim_epoch=lease.epoch,
-                was_maybe_sent=row.was_maybe_sent,
-                error_code=row.error_code,
-                is_fresh=row.is_fresh,
-                values=Values(
-                    channel_title=row.title or row.username or str(row.tg_id),
-                    channel_username=row.username,
-                    at=row.at,
-                ),
+        jobs: list[ClaimedJob] = []
+        looked_to: dict[CampaignId, int] = {}
+        for (
+            job_id, campaign_id, channel_id, random_id, attempts, claims, error_code, was_maybe_sent,
+            tg_id, access_hash, username, title, at, up_to,
+        ) in map(tuple, rows):  # fmt: skip
+            if up_to is not None:
+                looked_to[campaign_id] = int(up_to)
+                continue
+            jobs.append(
+                ClaimedJob(
+                    job_id=job_id,
+                    campaign_id=campaign_id,
+                    channel_id=channel_id,
+                    random_id=random_id,
+                    peer=Peer(tg_id=tg_id, access_hash=access_hash),
+                    attempts=attempts,
+                    claims=claims,
+                    claim_epoch=lease.epoch,
+                    was_maybe_sent=was_maybe_sent,
+                    error_code=error_code,
+                    is_fresh=claims == 1,
+                    values=Values(
+                        channel_title=title or username or str(tg_id), channel_username=username, at=at
+                    ),
+                )
             )
-            for row in rows
-            if row.looked_to is None
-        ]
-        looked_to = {
-            CampaignId(row.campaign_id): int(row.looked_to) for row in rows if row.looked_to is not None
-        }
         return Claim(jobs=jobs, looked_to=looked_to)
 
     async def record(self, results: Sequence[JobResult]) -> list[RecordedJob]:
         """Write what became of jobs; at most one result per job. Safe to repeat."""
+        recorded = await self._record_posts([result for result in results if _is_plain_post(result)])
+        written = {job.job_id for job in recorded}
+        rest = [result for result in results if result.job_id not in written]
+        if rest:
+            recorded += await self._record_results(rest)
+        return recorded
+
+    async def _record_posts(self, results: Sequence[JobResult]) -> list[RecordedJob]:
+        """The usual case, for half the cost; those whose claim does not stand any more are left out."""
+        if not results:
+            return []
+        rows = await self.fetch(
+            "record_posts",
+            job_ids=_write_array(result.job_id for result in results),
+            epochs=_write_array(result.claim_epoch for result in results),
+            claims=_write_array(result.claims for result in results),
+            message_ids=_write_array(result.message_ids[0] for result in results),
+            brake_results=BRAKE_RESULTS,
+        )
+        return [
+            RecordedJob(
+                job_id=job_id, campaign_id=campaign_id, status=JobStatus.SENT, campaign_status=campaign_status
+            )
+            for campaign_id, job_ids, campaign_status in (
+                (
+                    row.campaign_id,
+                    row.job_ids,
+                    None if row.campaign_status is None else CampaignStatus(row.campaign_status),
+                )
+                for row in rows
+            )
+            for job_id in job_ids
+        ]
+
+    async def _record_results(self, results: Sequence[JobResult]) -> list[RecordedJob]:
         rows = await self.fetch(
             "record_results",
             results=json.dumps([_encode(result) for result in results]),
@@ -337,6 +374,16 @@ class Ledger(LeaseLedger, PeerLedger):
                 "pause_by_engine", campaign_id=campaign_id, reason=reason.value, detail=clean_text(detail)
             )
         )
+
+
+def _is_plain_post(result: JobResult) -> bool:
+    """Whether it says no more than that the post is out, as one message."""
+    return result.status is JobStatus.SENT and len(result.message_ids) == 1
+
+
+def _write_array(numbers: Iterable[int]) -> str:
+    """A literal of PostgreSQL; psycopg (3.3) writes a list of numbers thirty times as slowly."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _encode(result: JobResult) -> dict[str, Any]:

@@ -94,6 +94,7 @@ class Chaos:
         return make_result(
             job,
             status,
+            message_ids=self.rng.choice([(), (7,), (7, 8)]) if status is JobStatus.SENT else (),
             maybe_sent=status is not JobStatus.SENT and self.rng.random() < 0.5,
             delay=timedelta(milliseconds=self.rng.choice([0, 0, 5])),
             attempted=status is JobStatus.FAILED,
