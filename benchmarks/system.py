@@ -44,16 +44,20 @@ class System:
         return KeyRing([self.key])
 
     @contextmanager
-    def run_worker(self, *, url: URL | None = None) -> Iterator[None]:
-        """A worker on the database, or on another address of it."""
-        variables = {
+    def run_worker(self, *, url: URL | None = None, retry_base: float | None = None) -> Iterator[int]:
+        """A worker on the database, or on another address of it; its process.
+
+        `retry_base` are seconds after which it tries again for the first time.
+        """
+        variables = {} if retry_base is None else {"VESTNIK_RETRY_BASE_SECONDS": f"{retry_base:g}"}
+        variables |= {
             "DATABASE_URL": (url or self.url).render_as_string(hide_password=False),
             "VESTNIK_DATA_DIR": str(self.folder),
             "VESTNIK_SECRET_KEY": self.key.hex(),
             SIMULATOR_VARIABLE: self.endpoint.to_json(),
         }
-        with run_module("vestnik", "worker", folder=self.folder, variables=variables):
-            yield
+        with run_module("vestnik", "worker", folder=self.folder, variables=variables) as ready:
+            yield int(ready["pid"])
 
     @contextmanager
     def slow_database(self, round_trip: float) -> Iterator[URL]:
@@ -79,13 +83,18 @@ def open_database() -> Iterator[tuple[Path, URL]]:
 
 
 @contextmanager
+def open_simulator(folder: Path) -> Iterator[SimulatorEndpoint]:
+    """A simulator that nobody has posted to."""
+    variables = {"VESTNIK_DATA_DIR": str(folder)}
+    with run_module("vestnik", "simulator", folder=folder, variables=variables) as ready:
+        yield SimulatorEndpoint.from_json(json.dumps(ready["endpoint"]))
+
+
+@contextmanager
 def open_system() -> Iterator[System]:
     """A new database and a simulator."""
-    with open_database() as (folder, url):
-        variables = {"VESTNIK_DATA_DIR": str(folder)}
-        with run_module("vestnik", "simulator", folder=folder, variables=variables) as ready:
-            endpoint = SimulatorEndpoint.from_json(json.dumps(ready["endpoint"]))
-            yield System(folder=folder, url=url, endpoint=endpoint, key=secrets.token_bytes(32))
+    with open_database() as (folder, url), open_simulator(folder) as endpoint:
+        yield System(folder=folder, url=url, endpoint=endpoint, key=secrets.token_bytes(32))
 
 
 @contextmanager
