@@ -97,11 +97,38 @@ def open_system() -> Iterator[System]:
         yield System(folder=folder, url=url, endpoint=endpoint, key=secrets.token_bytes(32))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Child:
+    """A program that was started, and what it said as a JSON object when it was ready."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    errors: Path
+    ready: dict[str, Any]
+
+    def say(self, text: str) -> None:
+        """A line on its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{text}\n".encode())
+        self.process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        """The next JSON object. Raises SystemExit with its last words when there is none."""
+        return _read_object(self.process, self.name, self.errors)
+
+
 @contextmanager
 def run_module(
     module: str, *arguments: str, folder: Path, variables: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """A Python program for the length of the block: its pid, and what it said as a JSON object when it was ready.
+    """As `open_module`, where all that matters is what it said: that, with its pid."""
+    with open_module(module, *arguments, folder=folder, variables=variables) as child:
+        yield {**child.ready, "pid": child.process.pid}
+
+
+@contextmanager
+def open_module(module: str, *arguments: str, folder: Path, variables: dict[str, str]) -> Iterator[Child]:
+    """A Python program for the length of the block, from when it was ready.
 
     It ends when its standard input does. Raises SystemExit with its last words when it does not get ready.
     """
@@ -122,15 +149,20 @@ def run_module(
         ) as process,
     ):
         assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit(f"'{name}' did not start: {errors.read_text(errors='replace').strip()}")
-            yield {**json.loads(line), "pid": process.pid}
+            yield Child(name=name, process=process, errors=errors, ready=_read_object(process, name, errors))
         finally:
             process.stdin.close()
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _read_object(process: "subprocess.Popen[bytes]", name: str, errors: Path) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"'{name}' ended: {errors.read_text(errors='replace').strip()}")
+    found: dict[str, Any] = json.loads(line)
+    return found
