@@ -14,6 +14,7 @@ from tests.support.alert_receivers import WebhookReceiver
 from tests.support.proxy import DatabaseProxy
 from tests.support.stage import Stage
 from vestnik.alerting import outage, watch
+from vestnik.alerting.doubts import Doubts
 from vestnik.alerting.machine import look_at_machine
 from vestnik.alerting.outage import OutageWatch
 from vestnik.alerting.watch import AlertParts
@@ -134,6 +135,37 @@ async def test_an_outage_is_told_by_those_who_watch_and_ends_up_in_the_history(
         "SELECT state, since < resolved_at AS is_past FROM alerts WHERE kind = 'DATABASE_AWAY'"
     )
     assert (row.state, row.is_past) == ("RESOLVED", True)
+
+
+async def test_workers_that_have_been_without_the_database_are_not_taken_for_dead(
+    stage: Stage, parts: AlertParts, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(watch, "Doubts", lambda: Doubts(lambda: now))
+    monkeypatch.setattr(outage, "LOOK_EVERY", 0.3)
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.2)
+    monkeypatch.setattr(watch, "REMEMBER_EVERY", 0.2)
+    await add_webhook(parts, receiver)
+    account_id = await restrict(stage)
+    async with DatabaseProxy(stage.engine.url).serve() as proxy:
+        engine = make_engine(proxy.url, name="test")
+        running = asyncio.create_task(watch.run_alerts(replace(parts, engine=engine)))
+        await receiver.wait_for(1)
+        now = 3600.0
+        proxy.cut()
+        await receiver.wait_for(2)
+        await stage.execute("UPDATE workers SET seen_at = now() - interval '1 minute'")
+        await stage.execute(
+            "UPDATE accounts SET state = 'NEEDS_LOGIN', tg_user_id = 1 WHERE id = :id", id=account_id
+        )
+        proxy.resume()
+        await until(lambda: stage.execute("SELECT FROM alerts WHERE kind = 'ACCOUNT_NEEDS_LOGIN'"))
+        assert await stage.execute("SELECT FROM alerts WHERE kind = 'NO_WORKER'") == []
+        now = 7200.0
+        await until(lambda: stage.execute("SELECT FROM alerts WHERE kind = 'NO_WORKER'"))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await engine.dispose()
 
 
 def test_a_disk_with_little_room_left_is_found(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ async def test_a_rehearsal_that_no_worker_serves_is_told_once_workers_have_settl
     await stage.execute("UPDATE workers SET started_at = now() - interval '1 minute'")
     (alert,) = await find_alerts(stage)
     assert (alert.kind, alert.id, alert.is_urgent) == (AlertKind.REHEARSAL_SILENT, account_id, True)
+    assert not alert.is_certain, "another worker may be about to take it over"
     await stage.acquire(account_id, "w")
     assert await find_alerts(stage) == []
 
@@ -210,6 +211,7 @@ async def test_a_campaign_that_could_post_and_does_not_stands_still(stage: Stage
     campaign_id = await add_standstill(stage)
     (alert,) = await find_alerts(stage)
     assert (alert.kind, alert.id, alert.is_urgent) == (AlertKind.STALLED, campaign_id, True)
+    assert not alert.is_certain, "its account may have been let go on a moment ago"
     await stage.execute("UPDATE campaign_progress SET updated_at = now()")
     assert await find_alerts(stage) == []
 
