@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+import pytest
+
 from tests.integration.alerting.conftest import (
     KEY,
     Watching,
@@ -23,7 +25,11 @@ from tests.support.stage import Stage
 from vestnik.alerting.delivery import Deliverer
 from vestnik.alerting.watch import AlertParts
 from vestnik.db.alerts import MessageLedger
+from vestnik.db.engine import open_session
+from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.services import alert_records
 from vestnik.services.alert_destinations import RouteInput
+from vestnik.services.alert_records import OwnFindings, judge_alerts
 
 
 async def wait_for_status(stage: Stage, *statuses: str) -> None:
@@ -88,6 +94,27 @@ async def test_several_processes_tell_it_once(
         await receiver.wait_for(2)
         await wait_for_status(stage, "SENT", "SENT")
     assert receiver.events == [("alert.firing", "ACCOUNT_LIMITED"), ("alert.resolved", "ACCOUNT_LIMITED")]
+
+
+async def test_a_process_that_freezes_while_it_judges_keeps_no_other_from_it(
+    stage: Stage, parts: AlertParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_records, "LONGEST_IDLE", 0.5)
+    await restrict(stage)
+
+    async def another_has_judged() -> bool:
+        await look(parts)
+        return bool(await stage.execute("SELECT FROM alerts"))
+
+    async def judge_and_freeze() -> None:
+        async with open_session(parts.engine) as session:
+            own = OwnFindings(host="h")
+            await judge_alerts(session, parts.rules, own, write=parts.write, holds_back=lambda _: False)
+            await until(another_has_judged)
+
+    with pytest.raises(DatabaseUnavailableError):
+        await judge_and_freeze()
+    assert len(await stage.execute("SELECT FROM alerts")) == 1
 
 
 async def test_what_goes_on_is_told_again_after_its_time(
