@@ -43,21 +43,26 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def deliver(destination: OpenDestination, message: Message) -> str:
+    if destination.name == "broken":
+        raise ValueError("nobody foresaw this")
     assert isinstance(destination.route, WebhookRoute)
     return await post_message(destination.route, message, allows_private=True)
 
 
-def make_watch(folder: Path, receiver: WebhookReceiver) -> OutageWatch:
-    """Of a process that last knew one destination."""
+def make_watch(folder: Path, receiver: WebhookReceiver, *names: str) -> OutageWatch:
+    """Of a process that last knew these destinations."""
     made = OutageWatch(data_dir=folder, host="host-17", write=make_writer(UTC), deliver=deliver)
-    known = OpenDestination(
-        id=uuid4(),
-        name="desk",
-        kind=DestinationKind.WEBHOOK,
-        language="en",
-        route=WebhookRoute(url=receiver.url, signing_key=KEY),
-    )
-    made.note_alive([known])
+    known = [
+        OpenDestination(
+            id=uuid4(),
+            name=name,
+            kind=DestinationKind.WEBHOOK,
+            language="en",
+            route=WebhookRoute(url=receiver.url, signing_key=KEY),
+        )
+        for name in names or ("desk",)
+    ]
+    made.note_alive(known)
     made.note_away("PostgreSQL cannot be used: the server is gone")
     return made
 
@@ -103,6 +108,20 @@ async def test_a_destination_that_cannot_be_reached_is_tried_while_the_outage_go
     await asyncio.gather(running, return_exceptions=True)
     assert {request.json["event"] for request in receiver.requests} == {"alert.firing"}
     assert len({request.json["id"] for request in receiver.requests}) == 1
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_destination_of_which_nobody_foresaw_how_it_fails_keeps_no_other_from_being_told(
+    tmp_path: Path, receiver: WebhookReceiver
+) -> None:
+    told = make_watch(tmp_path, receiver, "broken", "desk")
+    running = asyncio.create_task(told.run())
+    await receiver.wait_for(1)
+    told.note_alive()
+    await receiver.wait_for(2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert receiver.events == [("alert.firing", "DATABASE_AWAY"), ("alert.resolved", "DATABASE_AWAY")]
 
 
 @pytest.mark.parametrize("how", ["cut", "stall"])

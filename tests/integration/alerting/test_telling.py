@@ -257,6 +257,62 @@ async def test_a_failing_destination_is_tried_again_and_shown_and_keeps_no_other
     assert tried == 3
 
 
+async def test_a_message_that_is_refused_keeps_no_other_waiting_but_that_it_is_over(
+    stage: Stage, parts: AlertParts, receiver: WebhookReceiver
+) -> None:
+    destination_id = await add_webhook(parts, receiver)
+    await restrict(stage)
+    await look(parts)
+    ledger = MessageLedger(stage.engine)
+    at_once = "UPDATE alert_destinations SET not_before = now()"
+
+    async def take_next() -> tuple[str, str]:
+        await stage.execute(at_once)
+        (message,) = await ledger.claim(1, timedelta(minutes=1))
+        assert message.destination.id == destination_id
+        is_refused = message.alert.kind == "ACCOUNT_LIMITED"
+        await ledger.record(message, "refused" if is_refused else None)
+        return message.alert.kind, message.occasion
+
+    assert await take_next() == ("ACCOUNT_LIMITED", "FIRING")
+    await stage.execute("UPDATE accounts SET state = 'ACTIVE'")
+    await look(parts)
+    await stage.execute(
+        "INSERT INTO alerts (key, kind, is_urgent, name, title, since)"
+        " VALUES ('WORKER_GONE:h', 'WORKER_GONE', false, 'h', '', now())"
+    )
+    await stage.execute(
+        "INSERT INTO alert_notifications (alert_id, destination_id, occasion)"
+        " SELECT id, :to, 'FIRING' FROM alerts WHERE kind = 'WORKER_GONE'",
+        to=destination_id,
+    )
+    assert await take_next() == ("WORKER_GONE", "FIRING")
+    assert await take_next() == ("ACCOUNT_LIMITED", "FIRING")
+    rows = await stage.execute("SELECT occasion, status, attempts FROM alert_notifications ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("FIRING", "PENDING", 2),
+        ("RESOLVED", "PENDING", 0),
+        ("FIRING", "SENT", 0),
+    ]
+
+
+async def test_a_message_that_some_got_is_not_repeated_and_shows_who_did_not(
+    stage: Stage, parts: AlertParts, receiver: WebhookReceiver
+) -> None:
+    await add_webhook(parts, receiver)
+    await restrict(stage)
+    await look(parts)
+    ledger = MessageLedger(stage.engine)
+    (message,) = await ledger.claim(1, timedelta(minutes=1))
+    await ledger.record(message, "1 of 2 is refused", is_partial=True)
+    row = await stage.one("SELECT status, error, sent_at IS NOT NULL AS is_sent FROM alert_notifications")
+    assert (row.status, row.error, row.is_sent) == ("SENT", "1 of 2 is refused", True)
+    row = await stage.one(
+        "SELECT failures, last_error, not_before <= clock_timestamp() AS goes_on FROM alert_destinations"
+    )
+    assert (row.failures, row.last_error, row.goes_on) == (1, "1 of 2 is refused", True)
+
+
 async def test_a_message_that_cannot_be_delivered_for_a_day_is_given_up(
     stage: Stage, parts: AlertParts, receiver: WebhookReceiver
 ) -> None:
