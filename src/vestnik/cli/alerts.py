@@ -129,7 +129,10 @@ def add_destination(
         str | None, typer.Option("--account", metavar="NAME", help="telegram: the account that posts.")
     ] = None,
     channel: Annotated[
-        str | None, typer.Option("--channel", metavar="CHANNEL", help="telegram: where it posts.")
+        str | None,
+        typer.Option(
+            "--channel", metavar="CHANNEL", help="telegram: one of the channels and groups in Vestnik."
+        ),
     ] = None,
     language: Annotated[
         str, typer.Option("--language", metavar="CODE", help="Of the messages: ru or en.")

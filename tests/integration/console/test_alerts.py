@@ -160,6 +160,7 @@ async def test_a_chat_is_chosen_among_accounts_and_channels(browser_as: BrowserA
     page = await browser.get(f"{NEW}?kind=TELEGRAM")
     account = await stage.one("SELECT id FROM accounts")
     assert str(account.id) in page.html
+    assert "(rehearsals only: nobody is told)" in page.text, "it leads to a simulator"
     fields = {"name": "chat", "language": "en", "account": str(account.id)}
     refused = await browser.post(NEW, **fields, channel="@nowhere_at_all")
     assert refused.status == 404
