@@ -28,7 +28,7 @@ from vestnik.domain.alerts import (
     WebhookRoute,
 )
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
-from vestnik.services.alert_destinations import open_destination
+from vestnik.services.alert_routes import open_destination
 
 log = structlog.get_logger()
 

@@ -26,8 +26,8 @@ from vestnik.domain.alerts import (
     OpenDestination,
 )
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
-from vestnik.services.alert_destinations import open_destination
 from vestnik.services.alert_records import judge_alerts, keep_outage
+from vestnik.services.alert_routes import open_destination
 
 log = structlog.get_logger()
 

@@ -16,12 +16,8 @@ from vestnik.domain.states import AccountKind
 from vestnik.domain.users import Role
 from vestnik.services import alert_destinations as services
 from vestnik.services.accounts import AccountView, list_accounts
-from vestnik.services.alert_destinations import (
-    DestinationChange,
-    DestinationView,
-    NewDestination,
-    RouteInput,
-)
+from vestnik.services.alert_destinations import DestinationChange, DestinationView, NewDestination
+from vestnik.services.alert_routes import RouteInput
 from vestnik.web.alert_trials import try_destination
 from vestnik.web.state import read_state
 

@@ -28,8 +28,8 @@ from vestnik.db.alerts import MessageLedger
 from vestnik.db.engine import open_session
 from vestnik.domain.errors import DatabaseUnavailableError
 from vestnik.services import alert_records
-from vestnik.services.alert_destinations import RouteInput
 from vestnik.services.alert_records import OwnFindings, judge_alerts
+from vestnik.services.alert_routes import RouteInput
 
 
 async def wait_for_status(stage: Stage, *statuses: str) -> None:
