@@ -90,7 +90,7 @@ def test_a_webhook_is_added_tried_switched_off_and_removed(
 def test_what_is_missing_or_wrong_is_named(vestnik: Run, type_in: Type, connection: Connection) -> None:
     type_in("")
     refused = vestnik("alerts", "add", "desk", "--kind", "webhook", "--url", "https://x.example/")
-    assert (refused.code, "standard input holds no secret" in refused.err) == (1, True)
+    assert (refused.code, "standard input holds no signing key" in refused.err) == (1, True)
     type_in(KEY + "\n")
     refused = vestnik("alerts", "add", "desk", "--kind", "webhook", "--json")
     assert (refused.code, '"field": "url"' in refused.err) == (1, True)
