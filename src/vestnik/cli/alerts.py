@@ -89,7 +89,7 @@ def list_destinations(context: typer.Context, as_json: JsonOption = False) -> No
             _describe_state(view),
             view.waiting,
             format_time(view.last_success_at),
-            view.last_error if view.failures else "",
+            view.last_error if view.is_failing else "",
         )
         for view in views
     ]
@@ -257,4 +257,6 @@ def try_out(context: typer.Context, name: Destination, as_json: JsonOption = Fal
 def _describe_state(view: "DestinationView") -> str:
     if not view.is_active:
         return "off"
-    return f"fails since {format_time(view.failing_since)}" if view.failures else "good"
+    if view.is_failing:
+        return f"fails since {format_time(view.failing_since or view.last_error_at)}"
+    return "good" if view.last_success_at else "not tested"

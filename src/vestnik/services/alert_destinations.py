@@ -79,6 +79,13 @@ class DestinationView:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last message, or the last test, could not be delivered."""
+        if self.failures or self.last_error_at is None:
+            return bool(self.failures)
+        return self.last_success_at is None or self.last_error_at > self.last_success_at
+
 
 async def list_destinations(session: AsyncSession) -> list[DestinationView]:
     """All of them by name."""

@@ -92,12 +92,15 @@ async def test_a_destination_is_tried_changed_and_deleted_and_its_secrets_are_no
     path = await add_webhook(browser, receiver)
     page = await browser.get(path)
     assert "http://127.0.0.1" in page.text
+    assert "Not tested yet" in (await browser.get("/alerts")).text
     page = await browser.submit(f"{path}/test")
     assert "The test message was delivered." in page.text
+    assert "Works" in (await browser.get("/alerts")).text
     assert receiver.events == [("alert.test", "TEST")]
     receiver.status = 503
     page = await browser.submit(f"{path}/test")
     assert "127.0.0.1 answers 503 instead of taking the message" in page.text
+    assert "Fails" in (await browser.get("/alerts")).text
     page = await browser.submit(
         path, name="night shift", language="ru", is_active="on", url="", signing_key=""
     )
