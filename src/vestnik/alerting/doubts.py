@@ -9,8 +9,9 @@ from vestnik.domain.alerts import Alert, AlertKind
 DOUBTED_FOR: Final = 8.0
 """Seconds in which a worker that is started, or finds the database again, says that it lives, takes its accounts
 and posts."""
-SLOW_AFTER: Final = 3.0
-"""A look that takes so many seconds waited for the database, and what it read is of before that."""
+SLOW_AFTER: Final = 5.0
+"""A look that takes so many seconds waited for the database, and what it read is of before that. Workers count as
+dead when they have been silent for longer, so that a shorter wait alone makes none look dead."""
 _OF_WORKERS: Final = frozenset({AlertKind.NO_WORKER, AlertKind.WORKER_GONE})
 
 
