@@ -28,7 +28,7 @@ from vestnik.domain.alerts import (
     WebhookRoute,
 )
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
-from vestnik.services.alert_destinations import open_destination
+from vestnik.services.alert_routes import open_destination
 
 log = structlog.get_logger()
 
@@ -113,13 +113,13 @@ class Deliverer:
         self.wake()
 
     async def _deliver(self, claimed: ClaimedMessage) -> None:
-        error, is_open = None, False
+        error, is_open, is_partial = None, False, False
         attempt = asyncio.create_task(self._attempt(claimed))
         try:
             await self._keep_claim(claimed, attempt)
             answer = attempt.result()
         except DeliveryError as exc:
-            error, is_open = exc.message, exc.is_open
+            error, is_open, is_partial = exc.message, exc.is_open, exc.is_partial
         except DatabaseUnavailableError as exc:
             # Not the destination's fault: the claim ends by itself.
             log.debug("alerts.database_away", reason=exc.message)
@@ -137,7 +137,7 @@ class Deliverer:
             log.info("alert.delivered", kind=claimed.alert.kind, name=destination.name, detail=answer)
         else:
             log.warning("alert.not_delivered", kind=claimed.alert.kind, name=destination.name, reason=error)
-        await self._record(claimed, error, is_open=is_open)
+        await self._record(claimed, error, is_open=is_open, is_partial=is_partial)
 
     async def _keep_claim(self, claimed: ClaimedMessage, attempt: "asyncio.Task[str]") -> None:
         """Returns when the attempt has ended."""
@@ -174,11 +174,13 @@ class Deliverer:
             attempts=claimed.attempts,
         )
 
-    async def _record(self, claimed: ClaimedMessage, error: str | None, *, is_open: bool) -> None:
+    async def _record(
+        self, claimed: ClaimedMessage, error: str | None, *, is_open: bool, is_partial: bool
+    ) -> None:
         """What was delivered is recorded when the database is back, if it is away."""
         while True:
             try:
-                await self._ledger.record(claimed, error, is_open=is_open)
+                await self._ledger.record(claimed, error, is_open=is_open, is_partial=is_partial)
             except DatabaseUnavailableError as exc:
                 log.debug("alerts.not_recorded", reason=exc.message)
                 await asyncio.sleep(AFTER_TROUBLE)

@@ -2,6 +2,7 @@
 
 import contextlib
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -59,24 +60,33 @@ def _send(route: MailRoute, mail: EmailMessage, line: Line) -> str:
     if refused:
         raise DeliveryError(
             f"{route.host} refuses {len(refused)} of {len(route.recipients)} recipients: "
-            f"{_explain(next(iter(refused.values())))}"
+            f"{_explain(next(iter(refused.values())))}",
+            is_partial=True,
         )
     return f"{route.host} took it"
 
 
 @contextlib.contextmanager
 def _connect(route: MailRoute, line: Line) -> Iterator[smtplib.SMTP]:
-    context = ssl.create_default_context()
+    context, own_name = ssl.create_default_context(), _name_this_machine()
     if route.security is MailSecurity.TLS:
-        client: smtplib.SMTP = smtplib.SMTP_SSL(route.host, route.port, timeout=PATIENCE, context=context)
+        client: smtplib.SMTP = smtplib.SMTP_SSL(
+            route.host, route.port, own_name, timeout=PATIENCE, context=context
+        )
     else:
-        client = smtplib.SMTP(route.host, route.port, timeout=PATIENCE)
+        client = smtplib.SMTP(route.host, route.port, own_name, timeout=PATIENCE)
     line.hold(client.sock)
     with client:
         if route.security is MailSecurity.STARTTLS:
             client.starttls(context=context)
             line.hold(client.sock)
         yield client
+
+
+def _name_this_machine() -> str:
+    """For the greeting, in which smtplib can say nothing but ASCII; machines have names in Cyrillic, too."""
+    name = socket.getfqdn()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 def _explain(answer: tuple[int, bytes | str]) -> str:

@@ -141,5 +141,10 @@ class OutageWatch:
             await self._deliver(destination, message)
         except DeliveryError as exc:
             log.warning("alert.not_delivered", kind=alert.kind, name=destination.name, reason=exc.message)
+            if exc.is_partial:
+                self._told.add(destination)
+        except Exception:
+            # The edge of this part: one destination must not keep the others from being told.
+            log.exception("alerts.delivery_crashed", name=destination.name)
         else:
             self._told.add(destination)

@@ -6,7 +6,6 @@ there lets a thing be told once. Nothing in here may keep a process from its wor
 
 import asyncio
 import platform
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +14,20 @@ from typing import Final
 import structlog
 
 from vestnik.alerting.delivery import Channels, Deliverer
+from vestnik.alerting.doubts import Doubts
 from vestnik.alerting.machine import look_at_machine
 from vestnik.alerting.outage import OutageWatch
 from vestnik.db.alert_destinations import list_stored
 from vestnik.db.alerts import StoredDestination
 from vestnik.db.engine import open_session
 from vestnik.domain.alerts import (
-    Alert,
-    AlertKind,
     AlertRules,
     DestinationKind,
     OpenDestination,
 )
 from vestnik.domain.errors import DatabaseUnavailableError, VestnikError
-from vestnik.services.alert_destinations import open_destination
 from vestnik.services.alert_records import judge_alerts, keep_outage
+from vestnik.services.alert_routes import open_destination
 
 log = structlog.get_logger()
 
@@ -41,8 +39,6 @@ REMEMBER_EVERY: Final = 15.0
 REACHABLE: Final = (DestinationKind.WEBHOOK, DestinationKind.EMAIL)
 """Destinations that need no database."""
 START_OVER_AFTER: Final = 5.0
-DOUBTED_FOR: Final = 8.0
-"""Seconds in which a worker that is started says for the first time that it lives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,34 +69,6 @@ async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(1)
 
 
-class Doubts:
-    """Holds back that there is no worker while one may be about to start, beside this process or anew.
-
-    Where one is known to have died, it is told as soon as this process is no longer new itself.
-    """
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._since: float | None = None
-        self._was_asked = False
-
-    def holds_back(self, alert: Alert) -> bool:
-        """Whether it may be over in a moment."""
-        if alert.kind is not AlertKind.NO_WORKER:
-            return False
-        self._was_asked = True
-        now = time.monotonic()
-        self._since = now if self._since is None else self._since
-        since = self._began if alert.is_certain else self._since
-        return now - since < DOUBTED_FOR
-
-    def end_look(self) -> None:
-        """What was not found in this look is over."""
-        if not self._was_asked:
-            self._since = None
-        self._was_asked = False
-
-
 class AlertWatch:
     """Looks, delivers, and speaks for a database that is away."""
 
@@ -128,6 +96,7 @@ class AlertWatch:
                     await self.look()
             except DatabaseUnavailableError as exc:
                 self._outage.note_away(exc.message)
+                self._doubts.start_over()
                 self._look_at = 0.0
             await asyncio.sleep(max(self._look_at - loop.time(), 0.1) if self._look_at else LOOK_EVERY)
 
@@ -135,6 +104,7 @@ class AlertWatch:
         """Judge once, unless somebody else does. Raises DatabaseUnavailableError."""
         parts = self._parts
         own = await asyncio.to_thread(look_at_machine, parts.data_dir, parts.rules)
+        self._doubts.begin_look()
         async with open_session(parts.engine) as session:
             judgement = await judge_alerts(
                 session, parts.rules, own, write=parts.write, holds_back=self._doubts.holds_back

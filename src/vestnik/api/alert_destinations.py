@@ -18,12 +18,8 @@ from vestnik.domain.errors import VestnikError
 from vestnik.domain.media import LONGEST_URL
 from vestnik.domain.users import MAX_EMAIL_LENGTH, Role
 from vestnik.services import alert_destinations as services
-from vestnik.services.alert_destinations import (
-    DestinationChange,
-    DestinationView,
-    NewDestination,
-    RouteInput,
-)
+from vestnik.services.alert_destinations import DestinationChange, DestinationView, NewDestination
+from vestnik.services.alert_routes import RouteInput
 from vestnik.web.alert_trials import try_destination
 from vestnik.web.etags import ExpectedRevision, put_etag
 from vestnik.web.idempotency import refuse_key
@@ -111,43 +107,45 @@ class DestinationModel(ApiModel):
     updated_at: datetime
 
 
-class DestinationCreation(ApiModel):
+class RouteFields(ApiModel):
+    """How messages get to a destination."""
+
+    url: Annotated[Url | None, Field(repr=False)] = None
+    signing_key: Annotated[SigningKey | None, Field(repr=False)] = None
+    host: Host | None = None
+    port: Port | None = None
+    security: Security | None = None
+    username: Username | None = None
+    password: Annotated[Password | None, Field(repr=False)] = None
+    sender: Sender | None = None
+    recipients: Recipients | None = None
+    account_id: Account | None = None
+    channel_id: Channel | None = None
+
+    def read_route(self) -> RouteInput:
+        """As services take it."""
+        said = self.model_dump(include=set(RouteFields.model_fields), exclude_none=True, by_alias=False)
+        for reference in ("account", "channel"):
+            if (given := said.pop(f"{reference}_id", None)) is not None:
+                said[reference] = str(given)
+        return RouteInput(**said)
+
+
+class DestinationCreation(RouteFields):
     """A destination to be made: what its kind needs, and nothing of other kinds."""
 
     name: Annotated[Name, Field(examples=["news desk"])]
     kind: DestinationKind
     language: Language = LANGUAGES[0]
     is_active: bool = True
-    url: Annotated[Url | None, Field(repr=False)] = None
-    signing_key: Annotated[SigningKey | None, Field(repr=False)] = None
-    host: Host | None = None
-    port: Port | None = None
-    security: Security | None = None
-    username: Username | None = None
-    password: Annotated[Password | None, Field(repr=False)] = None
-    sender: Sender | None = None
-    recipients: Recipients | None = None
-    account_id: Account | None = None
-    channel_id: Channel | None = None
 
 
-class DestinationEdit(Patch):
+class DestinationEdit(RouteFields, Patch):
     """What is to be changed; what is left out stays, secrets too."""
 
     name: Name | None = None
     language: Language | None = None
     is_active: Annotated[bool | None, Field(description="false drops the messages that wait for it.")] = None
-    url: Annotated[Url | None, Field(repr=False)] = None
-    signing_key: Annotated[SigningKey | None, Field(repr=False)] = None
-    host: Host | None = None
-    port: Port | None = None
-    security: Security | None = None
-    username: Username | None = None
-    password: Annotated[Password | None, Field(repr=False)] = None
-    sender: Sender | None = None
-    recipients: Recipients | None = None
-    account_id: Account | None = None
-    channel_id: Channel | None = None
 
 
 class DestinationList(ApiModel):
@@ -187,7 +185,7 @@ async def create_destination(
     new = NewDestination(
         name=given.name,
         kind=given.kind,
-        route=_read_route(given),
+        route=given.read_route(),
         language=given.language,
         is_active=given.is_active,
     )
@@ -223,7 +221,7 @@ async def change_destination(
     """Change it; its kind stays."""
     state = read_state(request.app)
     change = DestinationChange(
-        name=given.name, language=given.language, is_active=given.is_active, route=_read_route(given)
+        name=given.name, language=given.language, is_active=given.is_active, route=given.read_route()
     )
     with _name_fields():
         view = await state.database.run(
@@ -277,22 +275,6 @@ def _name_fields() -> Iterator[None]:
     except VestnikError as exc:
         exc.field = "channel_id" if exc.field == "channel" else exc.field
         raise
-
-
-def _read_route(given: DestinationCreation | DestinationEdit) -> RouteInput:
-    return RouteInput(
-        url=given.url,
-        signing_key=given.signing_key,
-        host=given.host,
-        port=given.port,
-        security=given.security,
-        username=given.username,
-        password=given.password,
-        sender=given.sender,
-        recipients=given.recipients,
-        account=None if given.account_id is None else str(given.account_id),
-        channel=None if given.channel_id is None else str(given.channel_id),
-    )
 
 
 def _show(response: Response, view: DestinationView) -> DestinationModel:

@@ -152,6 +152,7 @@ def _show_installation(figures: InstallationFigures) -> Iterator[Family]:
     yield make_family(catalogue.ACCOUNTS, figures.accounts)
     yield make_family(catalogue.ACCOUNTS_HELD, figures.accounts_held)
     yield make_family(catalogue.HOLD_REMAINING, figures.hold_remaining)
+    yield make_family(catalogue.ALERTS, figures.alerts)
     yield make_family(catalogue.WORKERS, {(): figures.workers})
 
 

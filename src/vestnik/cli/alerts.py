@@ -1,6 +1,5 @@
 """`vestnik alerts`: what needs a person, and who is told of it."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,6 +12,7 @@ from vestnik.cli.output import (
     print_note,
     print_table,
 )
+from vestnik.cli.typing_in import read_secret
 from vestnik.domain.alert_routes import read_destination_kind
 from vestnik.domain.alerts import LANGUAGES, DestinationKind
 from vestnik.domain.errors import InvalidInputError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Alerts, and who is told of them.", no_args_is_help=True)
 
 Destination = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")]
-_LONGEST_LINE: Final = 10_000
 _MOST: Final = 500
 
 
@@ -90,7 +89,7 @@ def list_destinations(context: typer.Context, as_json: JsonOption = False) -> No
             _describe_state(view),
             view.waiting,
             format_time(view.last_success_at),
-            view.last_error if view.failures else "",
+            view.last_error if view.is_failing else "",
         )
         for view in views
     ]
@@ -129,7 +128,10 @@ def add_destination(
         str | None, typer.Option("--account", metavar="NAME", help="telegram: the account that posts.")
     ] = None,
     channel: Annotated[
-        str | None, typer.Option("--channel", metavar="CHANNEL", help="telegram: where it posts.")
+        str | None,
+        typer.Option(
+            "--channel", metavar="CHANNEL", help="telegram: one of the channels and groups in Vestnik."
+        ),
     ] = None,
     language: Annotated[
         str, typer.Option("--language", metavar="CODE", help="Of the messages: ru or en.")
@@ -138,18 +140,20 @@ def add_destination(
 ) -> None:
     """Tell somebody of alerts. Signing key and password are asked for, or read from standard input."""
     from vestnik.services import alert_destinations as services
+    from vestnik.services.alert_routes import RouteInput
 
     wanted = read_destination_kind(kind)
-    route = services.RouteInput(
+    has_password = wanted is DestinationKind.EMAIL and username is not None
+    route = RouteInput(
         url=url,
-        signing_key=_read_secret("Signing key", "signing_key") if wanted is DestinationKind.WEBHOOK else None,
+        signing_key=read_secret("Signing key", field="signing_key")
+        if wanted is DestinationKind.WEBHOOK
+        else None,
         host=host,
         port=port,
         security=security,
         username=username,
-        password=_read_secret("Password", "password")
-        if wanted is DestinationKind.EMAIL and username is not None
-        else None,
+        password=read_secret("Password", field="password") if has_password else None,
         sender=sender,
         recipients=recipients,
         account=account,
@@ -250,22 +254,9 @@ def try_out(context: typer.Context, name: Destination, as_json: JsonOption = Fal
         raise typer.Exit(1)
 
 
-def _read_secret(title: str, field: str) -> str:
-    """Ask on a terminal; elsewhere take the first line of standard input. It is never repeated."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        given: str = typer.prompt(title, hide_input=True, err=True)
-        return given
-    line = b"" if sys.stdin is None else sys.stdin.buffer.readline(_LONGEST_LINE)
-    given = line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
-    if not given:
-        raise InvalidInputError(
-            "standard input holds no secret; write it there in one line, or run this on a terminal",
-            field=field,
-        )
-    return given
-
-
 def _describe_state(view: "DestinationView") -> str:
     if not view.is_active:
         return "off"
-    return f"fails since {format_time(view.failing_since)}" if view.failures else "good"
+    if view.is_failing:
+        return f"fails since {format_time(view.failing_since or view.last_error_at)}"
+    return "good" if view.last_success_at else "not tested"

@@ -24,16 +24,21 @@ def confirm(question: str, *, yes: bool) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def read_secret(prompt: str, *, field: str) -> str:
+def read_secret(prompt: str, *, field: str, is_new: bool = False) -> str:
     """Ask on a terminal without showing what is typed; elsewhere take the next line of standard input.
 
-    Raises InvalidInputError when there is none, and never repeats what was typed.
+    A new secret is typed twice. Raises InvalidInputError when there is none, and never repeats what was typed.
     """
     if is_interactive():
-        asked: str = typer.prompt(prompt, hide_input=True, err=True)
+        asked: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
         return asked
     line = b"" if sys.stdin is None else sys.stdin.buffer.readline(_LONGEST_LINE)
-    given = line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+    try:
+        given = line.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise InvalidInputError(
+            "this is not valid UTF-8 text; save or type it as UTF-8", field=field
+        ) from None
     if not given.strip():
         raise InvalidInputError(
             f"standard input holds no {field.replace('_', ' ')}; write it there in one line, or run this on a "

@@ -1,12 +1,12 @@
 """`vestnik user`: who may sign in, and as what."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from vestnik.cli.context import identify_actor, run_action
 from vestnik.cli.output import JsonOption, format_time, print_json, print_table
+from vestnik.cli.typing_in import read_secret
 from vestnik.domain.errors import InvalidInputError
 from vestnik.domain.users import check_email, check_password, parse_role
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The e-mail address.")]
-_LONGEST_LINE: Final = 10_000
 _ALL: Final = 1_000_000
 
 
@@ -135,14 +134,5 @@ def read_password(email: str) -> str:
 
     Raises InvalidInputError, without ever repeating what was typed.
     """
-    if sys.stdin is not None and sys.stdin.isatty():
-        given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    else:
-        line = b"" if sys.stdin is None else sys.stdin.buffer.readline(_LONGEST_LINE)
-        given = line.decode(errors="surrogateescape").removesuffix("\n").removesuffix("\r")
-        if not given:
-            raise InvalidInputError(
-                "standard input holds no password; write it there in one line, or run this on a terminal",
-                field="password",
-            )
+    given = read_secret("Password", field="password", is_new=True)
     return check_password(given, email=email)

@@ -9,17 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.console.alerts import KINDS
 from vestnik.console.forms import Form, Submitted, submit
+from vestnik.console.marking import mark
 from vestnik.console.visitors import Visiting, Visitor, lead_to, open_to
 from vestnik.domain.alerts import LANGUAGES, DestinationKind, MailSecurity
+from vestnik.domain.states import AccountKind
 from vestnik.domain.users import Role
 from vestnik.services import alert_destinations as services
-from vestnik.services.accounts import list_accounts
-from vestnik.services.alert_destinations import (
-    DestinationChange,
-    DestinationView,
-    NewDestination,
-    RouteInput,
-)
+from vestnik.services.accounts import AccountView, list_accounts
+from vestnik.services.alert_destinations import DestinationChange, DestinationView, NewDestination
+from vestnik.services.alert_routes import RouteInput
 from vestnik.web.alert_trials import try_destination
 from vestnik.web.state import read_state
 
@@ -139,11 +137,20 @@ async def _show_destination(
 
 
 async def _list_choices(visitor: Visitor) -> dict[str, Any]:
-    accounts = await visitor.read(list_accounts)
+    found = await visitor.read(list_accounts)
+    accounts = sorted(found, key=lambda account: account.kind is AccountKind.SIMULATED)
     return {
-        "accounts": [(str(account.id), account.name) for account in accounts],
+        "accounts": [(str(account.id), _name_account(visitor, account)) for account in accounts],
         "languages": LANGUAGES,
         "securities": list(MailSecurity),
+    }
+
+
+def _name_account(visitor: Visitor, account: AccountView) -> str:
+    if account.kind is not AccountKind.SIMULATED:
+        return account.name
+    return visitor.language.gettext(mark("%(name)s (rehearsals only: nobody is told)")) % {
+        "name": account.name
     }
 
 

@@ -20,7 +20,7 @@ LARGEST_ID: Final = 2**63 - 1
 KINDS: Final = {
     DestinationKind.WEBHOOK: mark("Webhook"),
     DestinationKind.EMAIL: mark("E-mail"),
-    DestinationKind.TELEGRAM: mark("Telegram chat"),
+    DestinationKind.TELEGRAM: mark("Telegram channel or group"),
 }
 OCCASIONS: Final = {
     Occasion.FIRING: mark("That it began"),

@@ -224,14 +224,17 @@ class MessageLedger:
             claim_for=claim_for,
         )
 
-    async def record(self, message: ClaimedMessage, error: str | None, *, is_open: bool = False) -> None:
-        """It was delivered, or why not; `is_open` if this attempt may still come through. Safe to repeat."""
+    async def record(
+        self, message: ClaimedMessage, error: str | None, *, is_open: bool = False, is_partial: bool = False
+    ) -> None:
+        """It was delivered, or why not; the flags are those of a DeliveryError. Safe to repeat."""
         await self._runner.fetch(
             "record_alert_message",
             id=message.id,
             destination_id=message.destination.id,
             epoch=message.epoch,
             error=clean_text(error),
+            is_told=error is None or is_partial,
             is_failure=error is not None and not is_open,
             first_retry=FIRST_RETRY.total_seconds(),
             longest_retry=LONGEST_RETRY.total_seconds(),

@@ -186,6 +186,15 @@ async def limit_duration(session: AsyncSession, seconds: float) -> None:
     await session.execute(select(func.set_config("statement_timeout", f"{seconds * 1000:.0f}", True)))
 
 
+async def limit_idling(session: AsyncSession, seconds: float) -> None:
+    """Of this process between the statements of the transaction; then the server ends it with the connection.
+
+    What it has locked is free then, even if the process is frozen or its machine is gone.
+    """
+    timeout = f"{seconds * 1000:.0f}"
+    await session.execute(select(func.set_config("idle_in_transaction_session_timeout", timeout, True)))
+
+
 async def limit_lock_wait(session: AsyncSession, seconds: float) -> None:
     """For the rest of the transaction."""
     await session.execute(select(func.set_config("lock_timeout", f"{seconds * 1000:.0f}", True)))

@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from vestnik.db.models import (
     Account,
     AccountHold,
+    AlertRecord,
     Campaign,
     CampaignProgress,
     Channel,
@@ -96,6 +97,16 @@ async def count_workers(session: AsyncSession, alive_for: float) -> int:
     """Those seen in the last `alive_for` seconds."""
     query = select(func.count()).where(_seconds_until(WorkerProcess.seen_at) > -alive_for)
     return await session.scalar(query) or 0
+
+
+async def count_alerts(session: AsyncSession) -> Rows:
+    """(kind, alerts that go on)."""
+    return await _fetch(
+        session,
+        select(AlertRecord.kind, func.count())
+        .where(AlertRecord.state == literal_column("'FIRING'"))
+        .group_by(AlertRecord.kind),
+    )
 
 
 # -- channels: rows that have to be counted one by one -----------------------------------------------------------

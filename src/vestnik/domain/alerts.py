@@ -276,11 +276,13 @@ class OpenDestination:
 class DeliveryError(VestnikError):
     """A message could not be delivered; the sentence holds no secret.
 
-    `is_open` says that this attempt may still come through, so that it is to be asked for again and not repeated.
+    `is_open` says that this attempt may still come through, so that it is to be asked for again and not repeated;
+    `is_partial` that somebody got it, who is not to get it again.
     """
 
     code = "ALERT_NOT_DELIVERED"
 
-    def __init__(self, message: str, *, is_open: bool = False) -> None:
+    def __init__(self, message: str, *, is_open: bool = False, is_partial: bool = False) -> None:
         super().__init__(message)
         self.is_open = is_open
+        self.is_partial = is_partial

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from vestnik.domain.alerts import AlertKind
 from vestnik.domain.states import (
     AccountKind,
     AccountState,
@@ -351,8 +352,15 @@ HOLD_REMAINING: Final = Metric(
 WORKERS: Final = Metric(
     name="vestnik_workers",
     kind=Kind.GAUGE,
-    help="Workers that have said within 30 s that they live.",
+    help="Workers that have said within 8 s that they live.",
     processes=_API,
+)
+ALERTS: Final = Metric(
+    name="vestnik_alerts",
+    kind=Kind.GAUGE,
+    help="Alerts that go on, by what is wrong; the page of alerts says with what.",
+    processes=_API,
+    labels={"kind": tuple(each for each in AlertKind if each is not AlertKind.TEST)},
 )
 CHANNELS: Final = Metric(
     name="vestnik_channels",

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db import alerts as rows
 from vestnik.db.alerts import AlertFilter
+from vestnik.db.engine import limit_idling
 from vestnik.db.models import AlertDestination, AlertNotification, AlertRecord
 from vestnik.domain.alerts import (
     MACHINES,
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 SOURCE_LANGUAGE: Final = "en"
+LONGEST_IDLE: Final = 5.0
+"""Seconds for which a process may keep silent while it judges: then it is frozen or gone, and others judge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +76,7 @@ async def judge_alerts(
     """
     if not await rows.try_lock_alerts(session):
         return None
+    await limit_idling(session, LONGEST_IDLE)
     return await _Judge(session, rules, own, write, holds_back).judge()
 
 

@@ -128,12 +128,13 @@ def _judge_accounts(workers: list[WorkerStanding], facts: list[_AccountFacts]) -
         account = fact.standing.account
         state = AccountState(account.state)
         kind = _OF_STATE.get(state)
-        detail = account.state_reason
+        detail, is_certain = account.state_reason, True
         if kind is None and fact.hold is not None:
             kind, detail = AlertKind.ACCOUNT_HELD, _describe_hold(fact.hold)
         elif kind is None and settled and fact.running and not fact.standing.is_leased:
             is_simulated = account.kind == AccountKind.SIMULATED
             kind = AlertKind.REHEARSAL_SILENT if is_simulated else AlertKind.ACCOUNT_SILENT
+            is_certain = False  # another worker may be about to take it over
         if kind is not None:
             yield Alert(
                 kind=kind,
@@ -142,6 +143,7 @@ def _judge_accounts(workers: list[WorkerStanding], facts: list[_AccountFacts]) -
                 name=account.name,
                 detail=detail,
                 is_news=_is_news(kind, has_spoken=account.tg_user_id is not None, running=fact.running),
+                is_certain=is_certain,
             )
 
 
@@ -191,6 +193,8 @@ def _judge_standstill(campaign: StalledCampaign) -> Alert:
         id=campaign.id,
         name=campaign.name,
         detail=_describe_standstill(campaign),
+        # A worker that has just come, or an account that was just let go on, may be about to post.
+        is_certain=False,
     )
 
 

@@ -33,6 +33,7 @@ class InstallationFigures:
     accounts: Samples
     accounts_held: Samples
     hold_remaining: Samples
+    alerts: Samples
     workers: int
 
 
@@ -69,6 +70,7 @@ async def read_installation_figures(session: AsyncSession) -> InstallationFigure
         hold_remaining=_complete(
             catalogue.HOLD_REMAINING, [(mode, scope, seconds) for mode, scope, _, seconds in holds]
         ),
+        alerts=_complete(catalogue.ALERTS, await rows.count_alerts(session)),
         workers=await rows.count_workers(session, ALIVE_FOR.total_seconds()),
     )
 

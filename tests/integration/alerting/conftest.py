@@ -23,7 +23,8 @@ from vestnik.db.secrets import StoredKeys
 from vestnik.domain.actors import Actor, ActorKind
 from vestnik.domain.alerts import AlertRules, DestinationKind
 from vestnik.domain.ids import AccountId
-from vestnik.services.alert_destinations import NewDestination, RouteInput, create_destination
+from vestnik.services.alert_destinations import NewDestination, create_destination
+from vestnik.services.alert_routes import RouteInput
 
 KEY = "a signing key of some length"
 AT_ONCE = AlertRules(settles_after=timedelta(), least_free=0)

@@ -139,11 +139,21 @@ async def test_a_server_without_starttls_is_not_spoken_to_in_the_clear() -> None
 async def test_a_refused_recipient_is_an_error_that_says_so() -> None:
     async with receive_mail() as receiver:
         route = replace(make_route(receiver.port), recipients=("desk@news.example", "nobody@news.example"))
-        with pytest.raises(DeliveryError, match="refuses 1 of 2 recipients: 550 there is no such person"):
+        with pytest.raises(
+            DeliveryError, match="refuses 1 of 2 recipients: 550 there is no such person"
+        ) as raised:
             await mail_message(route, make_message())
+        assert raised.value.is_partial, "the others must not get it again and again"
         assert len(receiver.mails) == 1
         with pytest.raises(DeliveryError, match="refuses all recipients"):
             await mail_message(replace(route, recipients=("nobody@news.example",)), make_message())
+
+
+async def test_a_machine_with_a_name_in_cyrillic_can_send_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.getfqdn", lambda *_: "редакция.news.example")
+    async with receive_mail() as receiver:
+        await mail_message(make_route(receiver.port), make_message())
+    assert len(receiver.mails) == 1
 
 
 async def test_a_server_that_is_not_there_is_an_error() -> None:

@@ -14,6 +14,7 @@ from tests.support.alert_receivers import WebhookReceiver
 from tests.support.proxy import DatabaseProxy
 from tests.support.stage import Stage
 from vestnik.alerting import outage, watch
+from vestnik.alerting.doubts import Doubts
 from vestnik.alerting.machine import look_at_machine
 from vestnik.alerting.outage import OutageWatch
 from vestnik.alerting.watch import AlertParts
@@ -42,21 +43,26 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def deliver(destination: OpenDestination, message: Message) -> str:
+    if destination.name == "broken":
+        raise ValueError("nobody foresaw this")
     assert isinstance(destination.route, WebhookRoute)
     return await post_message(destination.route, message, allows_private=True)
 
 
-def make_watch(folder: Path, receiver: WebhookReceiver) -> OutageWatch:
-    """Of a process that last knew one destination."""
+def make_watch(folder: Path, receiver: WebhookReceiver, *names: str) -> OutageWatch:
+    """Of a process that last knew these destinations."""
     made = OutageWatch(data_dir=folder, host="host-17", write=make_writer(UTC), deliver=deliver)
-    known = OpenDestination(
-        id=uuid4(),
-        name="desk",
-        kind=DestinationKind.WEBHOOK,
-        language="en",
-        route=WebhookRoute(url=receiver.url, signing_key=KEY),
-    )
-    made.note_alive([known])
+    known = [
+        OpenDestination(
+            id=uuid4(),
+            name=name,
+            kind=DestinationKind.WEBHOOK,
+            language="en",
+            route=WebhookRoute(url=receiver.url, signing_key=KEY),
+        )
+        for name in names or ("desk",)
+    ]
+    made.note_alive(known)
     made.note_away("PostgreSQL cannot be used: the server is gone")
     return made
 
@@ -104,6 +110,20 @@ async def test_a_destination_that_cannot_be_reached_is_tried_while_the_outage_go
     assert len({request.json["id"] for request in receiver.requests}) == 1
 
 
+@pytest.mark.usefixtures("hasty")
+async def test_a_destination_of_which_nobody_foresaw_how_it_fails_keeps_no_other_from_being_told(
+    tmp_path: Path, receiver: WebhookReceiver
+) -> None:
+    told = make_watch(tmp_path, receiver, "broken", "desk")
+    running = asyncio.create_task(told.run())
+    await receiver.wait_for(1)
+    told.note_alive()
+    await receiver.wait_for(2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert receiver.events == [("alert.firing", "DATABASE_AWAY"), ("alert.resolved", "DATABASE_AWAY")]
+
+
 @pytest.mark.parametrize("how", ["cut", "stall"])
 async def test_an_outage_is_told_by_those_who_watch_and_ends_up_in_the_history(
     stage: Stage, parts: AlertParts, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch, how: str
@@ -134,6 +154,37 @@ async def test_an_outage_is_told_by_those_who_watch_and_ends_up_in_the_history(
         "SELECT state, since < resolved_at AS is_past FROM alerts WHERE kind = 'DATABASE_AWAY'"
     )
     assert (row.state, row.is_past) == ("RESOLVED", True)
+
+
+async def test_workers_that_have_been_without_the_database_are_not_taken_for_dead(
+    stage: Stage, parts: AlertParts, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(watch, "Doubts", lambda: Doubts(lambda: now))
+    monkeypatch.setattr(outage, "LOOK_EVERY", 0.3)
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.2)
+    monkeypatch.setattr(watch, "REMEMBER_EVERY", 0.2)
+    await add_webhook(parts, receiver)
+    account_id = await restrict(stage)
+    async with DatabaseProxy(stage.engine.url).serve() as proxy:
+        engine = make_engine(proxy.url, name="test")
+        running = asyncio.create_task(watch.run_alerts(replace(parts, engine=engine)))
+        await receiver.wait_for(1)
+        now = 3600.0
+        proxy.cut()
+        await receiver.wait_for(2)
+        await stage.execute("UPDATE workers SET seen_at = now() - interval '1 minute'")
+        await stage.execute(
+            "UPDATE accounts SET state = 'NEEDS_LOGIN', tg_user_id = 1 WHERE id = :id", id=account_id
+        )
+        proxy.resume()
+        await until(lambda: stage.execute("SELECT FROM alerts WHERE kind = 'ACCOUNT_NEEDS_LOGIN'"))
+        assert await stage.execute("SELECT FROM alerts WHERE kind = 'NO_WORKER'") == []
+        now = 7200.0
+        await until(lambda: stage.execute("SELECT FROM alerts WHERE kind = 'NO_WORKER'"))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await engine.dispose()
 
 
 def test_a_disk_with_little_room_left_is_found(tmp_path: Path) -> None:

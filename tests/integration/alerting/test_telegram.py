@@ -16,7 +16,8 @@ from vestnik.alerting.watch import AlertParts
 from vestnik.db.engine import open_session
 from vestnik.domain.alerts import DestinationKind
 from vestnik.domain.ids import AccountId
-from vestnik.services.alert_destinations import RouteInput, read_for_test
+from vestnik.services.alert_destinations import read_for_test
+from vestnik.services.alert_routes import RouteInput
 from vestnik.simulator.server import serve
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+import pytest
+
 from tests.integration.alerting.conftest import (
     KEY,
     Watching,
@@ -23,7 +25,11 @@ from tests.support.stage import Stage
 from vestnik.alerting.delivery import Deliverer
 from vestnik.alerting.watch import AlertParts
 from vestnik.db.alerts import MessageLedger
-from vestnik.services.alert_destinations import RouteInput
+from vestnik.db.engine import open_session
+from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.services import alert_records
+from vestnik.services.alert_records import OwnFindings, judge_alerts
+from vestnik.services.alert_routes import RouteInput
 
 
 async def wait_for_status(stage: Stage, *statuses: str) -> None:
@@ -88,6 +94,27 @@ async def test_several_processes_tell_it_once(
         await receiver.wait_for(2)
         await wait_for_status(stage, "SENT", "SENT")
     assert receiver.events == [("alert.firing", "ACCOUNT_LIMITED"), ("alert.resolved", "ACCOUNT_LIMITED")]
+
+
+async def test_a_process_that_freezes_while_it_judges_keeps_no_other_from_it(
+    stage: Stage, parts: AlertParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_records, "LONGEST_IDLE", 0.5)
+    await restrict(stage)
+
+    async def another_has_judged() -> bool:
+        await look(parts)
+        return bool(await stage.execute("SELECT FROM alerts"))
+
+    async def judge_and_freeze() -> None:
+        async with open_session(parts.engine) as session:
+            own = OwnFindings(host="h")
+            await judge_alerts(session, parts.rules, own, write=parts.write, holds_back=lambda _: False)
+            await until(another_has_judged)
+
+    with pytest.raises(DatabaseUnavailableError):
+        await judge_and_freeze()
+    assert len(await stage.execute("SELECT FROM alerts")) == 1
 
 
 async def test_what_goes_on_is_told_again_after_its_time(
@@ -228,6 +255,62 @@ async def test_a_failing_destination_is_tried_again_and_shown_and_keeps_no_other
     ]
     assert {request.json["id"] for request in broken.requests} == {broken.requests[0].json["id"]}
     assert tried == 3
+
+
+async def test_a_message_that_is_refused_keeps_no_other_waiting_but_that_it_is_over(
+    stage: Stage, parts: AlertParts, receiver: WebhookReceiver
+) -> None:
+    destination_id = await add_webhook(parts, receiver)
+    await restrict(stage)
+    await look(parts)
+    ledger = MessageLedger(stage.engine)
+    at_once = "UPDATE alert_destinations SET not_before = now()"
+
+    async def take_next() -> tuple[str, str]:
+        await stage.execute(at_once)
+        (message,) = await ledger.claim(1, timedelta(minutes=1))
+        assert message.destination.id == destination_id
+        is_refused = message.alert.kind == "ACCOUNT_LIMITED"
+        await ledger.record(message, "refused" if is_refused else None)
+        return message.alert.kind, message.occasion
+
+    assert await take_next() == ("ACCOUNT_LIMITED", "FIRING")
+    await stage.execute("UPDATE accounts SET state = 'ACTIVE'")
+    await look(parts)
+    await stage.execute(
+        "INSERT INTO alerts (key, kind, is_urgent, name, title, since)"
+        " VALUES ('WORKER_GONE:h', 'WORKER_GONE', false, 'h', '', now())"
+    )
+    await stage.execute(
+        "INSERT INTO alert_notifications (alert_id, destination_id, occasion)"
+        " SELECT id, :to, 'FIRING' FROM alerts WHERE kind = 'WORKER_GONE'",
+        to=destination_id,
+    )
+    assert await take_next() == ("WORKER_GONE", "FIRING")
+    assert await take_next() == ("ACCOUNT_LIMITED", "FIRING")
+    rows = await stage.execute("SELECT occasion, status, attempts FROM alert_notifications ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("FIRING", "PENDING", 2),
+        ("RESOLVED", "PENDING", 0),
+        ("FIRING", "SENT", 0),
+    ]
+
+
+async def test_a_message_that_some_got_is_not_repeated_and_shows_who_did_not(
+    stage: Stage, parts: AlertParts, receiver: WebhookReceiver
+) -> None:
+    await add_webhook(parts, receiver)
+    await restrict(stage)
+    await look(parts)
+    ledger = MessageLedger(stage.engine)
+    (message,) = await ledger.claim(1, timedelta(minutes=1))
+    await ledger.record(message, "1 of 2 is refused", is_partial=True)
+    row = await stage.one("SELECT status, error, sent_at IS NOT NULL AS is_sent FROM alert_notifications")
+    assert (row.status, row.error, row.is_sent) == ("SENT", "1 of 2 is refused", True)
+    row = await stage.one(
+        "SELECT failures, last_error, not_before <= clock_timestamp() AS goes_on FROM alert_destinations"
+    )
+    assert (row.failures, row.last_error, row.goes_on) == (1, "1 of 2 is refused", True)
 
 
 async def test_a_message_that_cannot_be_delivered_for_a_day_is_given_up(

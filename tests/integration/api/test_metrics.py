@@ -107,7 +107,15 @@ async def test_the_figures_are_those_of_the_database(
         ids=channels[1:3],
         reasons=["CHANNEL_PRIVATE", "TIMEOUT"],
     )
+    await stage.execute(
+        "INSERT INTO alerts (key, kind, state, is_urgent, name, title, since, resolved_at)"
+        " SELECT kind || n, kind, state, true, 'secret name', '', now(), ended"
+        " FROM (VALUES (1, 'STALLED', 'FIRING', NULL), (2, 'STALLED', 'FIRING', NULL),"
+        " (3, 'STALLED', 'RESOLVED', now()), (4, 'ERROR_RATE', 'RESOLVED', now())) a (n, kind, state, ended)"
+    )
     find = read((await scrape(await client_as(Role.VIEWER))).text)
+    assert find("vestnik_alerts", kind="STALLED") == 2
+    assert find("vestnik_alerts", kind="ERROR_RATE") == 0
     jobs = {status: find("vestnik_jobs", mode="TEST", status=status) for status in JobStatus}
     assert jobs == {"QUEUED": 2 + 5, "SENDING": 1, "SENT": 1, "FAILED": 1, "CANCELLED": 0}
     assert find("vestnik_jobs", mode="LIVE", status="SENT") == 0

@@ -65,15 +65,19 @@ def test_a_webhook_is_added_tried_switched_off_and_removed(
     added = vestnik("alerts", "add", "desk", "--kind", "webhook", "--url", url, "--language", "en", "--json")
     assert added.code == 0, added.err
     assert added.json["kind"] == "WEBHOOK"
+    assert "not tested" in vestnik("alerts", "destinations").out
     refused = vestnik("alerts", "test", "desk")
     assert refused.code == 1
+    failing = vestnik("alerts", "destinations").out
+    assert ("fails" in failing, "VESTNIK_ALERT_PRIVATE_WEBHOOKS" in failing) == (True, True)
     assert "VESTNIK_ALERT_PRIVATE_WEBHOOKS" in refused.out
     monkeypatch.setenv("VESTNIK_ALERT_PRIVATE_WEBHOOKS", "true")
     tried = vestnik("alerts", "test", "desk")
     assert (tried.code, "HTTP 202" in tried.out) == (0, True)
     assert b"This is a test" in taken[0]
     listed = vestnik("alerts", "destinations")
-    assert "127.0.0.1" in listed.out
+    assert ("127.0.0.1" in listed.out, "good" in listed.out) == (True, True)
+    assert "VESTNIK_ALERT_PRIVATE_WEBHOOKS" not in listed.out
     changed = vestnik("alerts", "set", "desk", "--off", "--language", "ru", "--json")
     assert (changed.json["is_active"], changed.json["language"]) == (False, "ru")
     removed = vestnik("alerts", "remove", "desk")
@@ -90,7 +94,7 @@ def test_a_webhook_is_added_tried_switched_off_and_removed(
 def test_what_is_missing_or_wrong_is_named(vestnik: Run, type_in: Type, connection: Connection) -> None:
     type_in("")
     refused = vestnik("alerts", "add", "desk", "--kind", "webhook", "--url", "https://x.example/")
-    assert (refused.code, "standard input holds no secret" in refused.err) == (1, True)
+    assert (refused.code, "standard input holds no signing key" in refused.err) == (1, True)
     type_in(KEY + "\n")
     refused = vestnik("alerts", "add", "desk", "--kind", "webhook", "--json")
     assert (refused.code, '"field": "url"' in refused.err) == (1, True)

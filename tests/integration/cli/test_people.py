@@ -65,7 +65,7 @@ def test_a_user_is_made_with_a_password_from_standard_input(anna: Run, connectio
         ("tiny\n", "too short"),
         ("x" * 1_025, "longer than 1024 bytes"),
         ("my anna@NEWS.example", "contains the e-mail"),
-        (b"caf\xe9 caf\xe9 caf\xe9", "no text"),
+        (b"caf\xe9 caf\xe9 caf\xe9", "not valid UTF-8"),
     ],
 )
 def test_a_poor_password_is_refused_without_repeating_it(

@@ -92,12 +92,15 @@ async def test_a_destination_is_tried_changed_and_deleted_and_its_secrets_are_no
     path = await add_webhook(browser, receiver)
     page = await browser.get(path)
     assert "http://127.0.0.1" in page.text
+    assert "Not tested yet" in (await browser.get("/alerts")).text
     page = await browser.submit(f"{path}/test")
     assert "The test message was delivered." in page.text
+    assert "Works" in (await browser.get("/alerts")).text
     assert receiver.events == [("alert.test", "TEST")]
     receiver.status = 503
     page = await browser.submit(f"{path}/test")
     assert "127.0.0.1 answers 503 instead of taking the message" in page.text
+    assert "Fails" in (await browser.get("/alerts")).text
     page = await browser.submit(
         path, name="night shift", language="ru", is_active="on", url="", signing_key=""
     )
@@ -160,6 +163,7 @@ async def test_a_chat_is_chosen_among_accounts_and_channels(browser_as: BrowserA
     page = await browser.get(f"{NEW}?kind=TELEGRAM")
     account = await stage.one("SELECT id FROM accounts")
     assert str(account.id) in page.html
+    assert "(rehearsals only: nobody is told)" in page.text, "it leads to a simulator"
     fields = {"name": "chat", "language": "en", "account": str(account.id)}
     refused = await browser.post(NEW, **fields, channel="@nowhere_at_all")
     assert refused.status == 404

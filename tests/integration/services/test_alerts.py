@@ -76,6 +76,7 @@ async def test_a_rehearsal_that_no_worker_serves_is_told_once_workers_have_settl
     await stage.execute("UPDATE workers SET started_at = now() - interval '1 minute'")
     (alert,) = await find_alerts(stage)
     assert (alert.kind, alert.id, alert.is_urgent) == (AlertKind.REHEARSAL_SILENT, account_id, True)
+    assert not alert.is_certain, "another worker may be about to take it over"
     await stage.acquire(account_id, "w")
     assert await find_alerts(stage) == []
 
@@ -210,8 +211,46 @@ async def test_a_campaign_that_could_post_and_does_not_stands_still(stage: Stage
     campaign_id = await add_standstill(stage)
     (alert,) = await find_alerts(stage)
     assert (alert.kind, alert.id, alert.is_urgent) == (AlertKind.STALLED, campaign_id, True)
-    await stage.execute("UPDATE campaign_progress SET updated_at = now()")
+    assert not alert.is_certain, "its account may have been let go on a moment ago"
+    await stage.execute(
+        "UPDATE campaign_progress"
+        " SET updated_at = now(), minute_started_at = date_trunc('minute', now()), minute_sent = 1"
+    )
     assert await find_alerts(stage) == []
+
+
+async def test_posts_that_are_taken_and_come_back_are_no_sign_of_life(stage: Stage) -> None:
+    campaign_id = await add_standstill(stage)
+    # As after each time in which Telegram has not answered.
+    await stage.execute(
+        "UPDATE campaign_progress SET updated_at = now(), minute_started_at = date_trunc('minute', now())"
+    )
+    (alert,) = await find_alerts(stage)
+    assert (alert.kind, alert.id) == (AlertKind.STALLED, campaign_id)
+
+
+@pytest.mark.parametrize("minute", ["minute_sent", "previous_minute_sent"])
+async def test_a_campaign_that_posted_a_while_ago_stands_still_since_then(stage: Stage, minute: str) -> None:
+    await add_standstill(stage)
+    await stage.execute(
+        "UPDATE campaign_progress SET updated_at = now(), "
+        f"minute_started_at = date_trunc('minute', now()) - interval '8 minutes', {minute} = 1"
+    )
+    assert [alert.kind for alert in await find_alerts(stage)] == [AlertKind.STALLED]
+    await stage.execute("UPDATE campaign_progress SET minute_started_at = date_trunc('minute', now())")
+    assert await find_alerts(stage) == []
+
+
+async def test_failures_are_a_sign_of_life(stage: Stage) -> None:
+    await add_standstill(stage)
+    await stage.execute(
+        "UPDATE campaign_progress SET queued = 1, failed = 1, updated_at = now(), version = version + 1"
+    )
+    failed = "WHERE id = (SELECT min(id) FROM jobs)"
+    await stage.execute(f"UPDATE jobs SET status = 'FAILED', failed_at = now() {failed}")
+    assert await find_alerts(stage) == []
+    await stage.execute(f"UPDATE jobs SET failed_at = now() - interval '6 minutes' {failed}")
+    assert [alert.kind for alert in await find_alerts(stage)] == [AlertKind.STALLED]
 
 
 async def test_a_post_on_its_way_for_minutes_is_a_standstill(stage: Stage) -> None:
@@ -220,7 +259,9 @@ async def test_a_post_on_its_way_for_minutes_is_a_standstill(stage: Stage) -> No
         "UPDATE campaign_progress SET queued = 0, sending = 2, version = version + 1 WHERE campaign_id = :id",
         id=campaign_id,
     )
-    await stage.execute("UPDATE jobs SET status = 'SENDING'")
+    await stage.execute("UPDATE jobs SET status = 'SENDING', started_at = now()")
+    assert await find_alerts(stage) == [], "it waited for something that is meant, and has just been taken"
+    await stage.execute("UPDATE jobs SET started_at = now() - interval '6 minutes'")
     assert [alert.kind for alert in await find_alerts(stage)] == [AlertKind.STALLED]
 
 

@@ -1,5 +1,6 @@
 -- Take the next message of each destination that nobody is delivering to. A destination's claim ends by itself when
--- its process dies; the epoch keeps a process that was frozen meanwhile from ending the claim of another.
+-- its process dies; the epoch keeps a process that was frozen meanwhile from ending the claim of another. A message
+-- that is refused again and again lets newer ones pass, but for those about the same alert: no end before its beginning.
 WITH free AS MATERIALIZED (
     SELECT d.id FROM public.alert_destinations d
     WHERE d.is_active AND d.not_before <= clock_timestamp()
@@ -21,7 +22,11 @@ SELECT c.id AS destination_id, c.claim_epoch, c.name AS destination_name, c.kind
 FROM claimed c
 CROSS JOIN LATERAL (
     SELECT * FROM public.alert_notifications n
-    WHERE n.destination_id = c.id AND n.status = 'PENDING' ORDER BY n.id LIMIT 1
+    WHERE n.destination_id = c.id AND n.status = 'PENDING'
+      AND NOT EXISTS (
+          SELECT FROM public.alert_notifications e
+          WHERE e.destination_id = c.id AND e.status = 'PENDING' AND e.alert_id = n.alert_id AND e.id < n.id)
+    ORDER BY n.attempts, n.id LIMIT 1
 ) n
 JOIN public.alerts a ON a.id = n.alert_id
 ORDER BY n.id

@@ -1,10 +1,11 @@
 -- Running campaigns that could post and for a while have not: their account is active, not held, spoken for by a
 -- worker, and something is due. Waits that are meant are no standstill: an account's or campaign's own slow pace,
 -- a channel's slow mode, look-ups of names that Telegram or the budget of the day puts off. Jobs are looked at only
--- for campaigns whose counters have not moved, and no further than the first few hundred.
+-- for campaigns that have posted nothing for so long, and no further than a few hundred. Counters move as well when
+-- jobs are taken and come back, again and again if Telegram does not answer: only results are signs of life.
 WITH quiet AS MATERIALIZED (
     SELECT c.id, c.name, c.account_id, now.at - CAST(:after AS interval) AS before,
-           greatest(p.updated_at, c.updated_at) AS since, p.sending
+           life.last_at AS since
     FROM public.campaigns c
     CROSS JOIN (SELECT clock_timestamp() AS at) now
     JOIN public.campaign_progress p ON p.campaign_id = c.id
@@ -13,8 +14,21 @@ WITH quiet AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT count(*) AS n FROM public.campaigns o WHERE o.account_id = c.account_id AND o.status = 'RUNNING'
     ) running
+    CROSS JOIN LATERAL (
+        -- Of the last post the minute is known, and when the counters moved for the last time.
+        SELECT CASE
+            WHEN p.minute_sent > 0 THEN p.minute_started_at
+            WHEN p.previous_minute_sent > 0 THEN p.minute_started_at - interval '1 minute'
+            ELSE (SELECT max(m.minute) FROM public.campaign_minutes m WHERE m.campaign_id = c.id)
+        END AS minute
+    ) posted
+    CROSS JOIN LATERAL (
+        SELECT greatest(c.updated_at, CASE
+            WHEN c.expanded_at IS NULL THEN p.updated_at
+            ELSE least(p.updated_at, coalesce(posted.minute + interval '1 minute', '-infinity')) END) AS last_at
+    ) life
     WHERE c.status = 'RUNNING' AND c.deleted_at IS NULL AND p.queued + p.sending > 0
-      AND greatest(p.updated_at, c.updated_at) < now.at - CAST(:after AS interval)
+      AND life.last_at < now.at - CAST(:after AS interval)
           - 2 * make_interval(secs => CAST(greatest(1 / c.delivery_rate, running.n / a.rate) AS float8))
       AND NOT EXISTS (
           SELECT FROM public.account_holds h
@@ -32,7 +46,15 @@ WITH quiet AS MATERIALIZED (
     FROM quiet q
 )
 SELECT q.id, q.name, q.since FROM able q
-WHERE q.sending > 0
+WHERE NOT EXISTS (
+       -- Those that failed lately have high numbers, as a rule.
+       SELECT FROM (SELECT j.failed_at FROM public.jobs j
+                    WHERE j.campaign_id = q.id AND j.status = 'FAILED' ORDER BY j.id DESC LIMIT :most) f
+       WHERE f.failed_at >= q.before)
+  AND (EXISTS (
+       SELECT FROM public.jobs j
+       WHERE j.account_id = q.account_id AND j.campaign_id = q.id AND j.status = 'SENDING'
+         AND j.started_at < q.before)
    OR EXISTS (
        SELECT FROM (
            (SELECT j.account_id, j.channel_id FROM public.jobs j
@@ -46,6 +68,6 @@ WHERE q.sending > 0
        JOIN public.channels ch ON ch.id = j.channel_id
        LEFT JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
        WHERE (p.hold_until IS NULL OR p.hold_until < q.before)
-         AND (p.access_hash IS NOT NULL OR q.resolves AND ch.username IS NOT NULL))
+         AND (p.access_hash IS NOT NULL OR q.resolves AND ch.username IS NOT NULL)))
 ORDER BY q.since, q.id
 LIMIT :limit
