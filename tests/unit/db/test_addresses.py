@@ -12,7 +12,6 @@ from vestnik.domain.errors import ConfigurationError
         "postgresql://news:can@ary@db.example:5432/news",
         "postgresql://news:c@a@nary@db.example/news",
         "postgresql://news:c@an/ary@db.example/news",
-        "postgresql://news:c@anary:7@db.example/news",
     ],
 )
 def test_a_password_that_was_not_escaped_is_not_taken_for_a_host(address: str) -> None:
