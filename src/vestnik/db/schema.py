@@ -121,7 +121,7 @@ def promises_to_expand(revision: str) -> bool:
     return bool(getattr(_scripts().get_revision(revision).module, "EXPANDS_ONLY", False))
 
 
-def _list_compatible() -> list[str]:
+def list_compatible() -> list[str]:
     """The head, and the versions before it since which every migration only expands (docs/how-to/upgrade.md)."""
     scripts = _scripts()
     found = [head_revision()]
@@ -132,7 +132,7 @@ def _list_compatible() -> list[str]:
 
 def _leave_word(connection: Connection, works_with: frozenset[str]) -> None:
     """Tell code that is older than the schema whether it works on it; `works_with` is what was told before."""
-    compatible = _list_compatible()
+    compatible = list_compatible()
     if works_with != set(compatible):
         note = compatible[0] + _WORKS_WITH + " ".join(compatible)
         connection.execute(SetTableComment(Table("alembic_version", MetaData(), comment=note)))
