@@ -30,6 +30,7 @@ test-browser: setup
 
 test-deployment: setup
 	@tests/deployment/prepare.sh
+	@$(UV) run --frozen --isolated --only-group deployment hadolint deploy/Dockerfile
 	@$(UV) run --frozen --no-sync pytest -n 2 tests/deployment tests/unit/deploy $(ARGS)
 
 .PHONY: demo test test-browser test-deployment bench bench-peers check docs dist audit fix vestnik setup

@@ -423,8 +423,11 @@ def _write(value: object) -> str | None:
 
 
 def _explain(exc: ValidationError) -> ConfigurationError:
-    """The first complaint, without the offending value: it may be a secret."""
-    error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-    name = str(error["loc"][0]) if error["loc"] else None
-    text = str(error["msg"]).removeprefix("Value error, ")
-    return ConfigurationError(f"{name}: {text}" if name else text, field=name)
+    """All complaints, without the offending values: they may be secrets."""
+    names, texts = [], []
+    for error in exc.errors(include_url=False, include_input=False, include_context=False):
+        name = str(error["loc"][0]) if error["loc"] else None
+        text = str(error["msg"]).removeprefix("Value error, ")
+        names.append(name)
+        texts.append(f"{name}: {text}" if name else text)
+    return ConfigurationError("; ".join(texts), field=names[0])

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from docs.release_notes import read_notes
+from docs.release_notes import describe_update, read_notes
 
 from vestnik import __version__
 
@@ -100,3 +100,8 @@ def test_the_notes_of_a_release_are_its_section_of_the_changelog() -> None:
     assert read_notes(changelog, "1.2.0") == "New.\n"
     assert read_notes("# Changes\n", "1.0.0") is None
     assert read_notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), __version__)
+
+
+def test_the_notes_say_whether_an_update_needs_a_pause() -> None:
+    assert "from 0012 on works on it" in describe_update(["0015", "0014", "0013", "0012"])
+    assert "needs a pause" in describe_update(["0016"])

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -48,6 +48,7 @@ class Installation:
             **variables,
         }
         self._running = ExitStack()
+        self._token: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -79,15 +80,20 @@ class Installation:
 
     def start_api(self, url: URL | None = None, **variables: str) -> "Api":
         process = self.start("api", "--port", "0", url=url, **variables)
-        return self._running.enter_context(Api(process.wait_for("ready")["url"], self.make_token(), process))
+        token = self.make_token(variables)
+        return self._running.enter_context(Api(process.wait_for("ready")["url"], token, process))
 
     def run(
-        self, *arguments: str, url: URL | None = None, text: str = ""
+        self,
+        *arguments: str,
+        url: URL | None = None,
+        text: str = "",
+        variables: Mapping[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """A command, to its end."""
         return subprocess.run(
             [*VESTNIK, *arguments],
-            env={**os.environ, **self.name_database(url)},
+            env={**os.environ, **self.name_database(url), **(variables or {})},
             cwd=self.folder,
             input=text,
             capture_output=True,
@@ -96,15 +102,23 @@ class Installation:
             check=False,
         )
 
-    def make_token(self) -> str:
-        """Of the owner, who is made when missing."""
-        self.run("user", "create", "--email", OWNER, "--role", "ADMIN", text="three unusual words\n")
-        made = self.run("token", "create", "--user", OWNER, "--json")
-        assert made.returncode == 0, made.stderr
-        return str(json.loads(made.stdout)["token"])
+    def make_token(self, variables: Mapping[str, str] | None = None) -> str:
+        """Of the owner; both are made when somebody asks first."""
+        if self._token is None:
+            words = ("user", "create", "--email", OWNER, "--role", "ADMIN")
+            self.run(*words, text="three unusual words\n", variables=variables)
+            made = self.run("token", "create", "--user", OWNER, "--json", variables=variables)
+            assert made.returncode == 0, made.stderr
+            self._token = str(json.loads(made.stdout)["token"])
+        return self._token
 
     def count_posts(self) -> dict[str, int]:
-        """What the simulator has, by channel, asked for over its control port."""
+        """What the simulator has, by channel."""
+        posts: dict[str, int] = self.summarize()["by_channel"]
+        return posts
+
+    def summarize(self) -> dict[str, Any]:
+        """What the simulator tells over its control port (vestnik.simulator.posts.Summary)."""
         address = (str(self.endpoint["host"]), int(str(self.endpoint["control_port"])))
         with socket.create_connection(address) as connection:
             lines = connection.makefile("rw")
@@ -115,8 +129,8 @@ class Installation:
                 lines.write(json.dumps(message) + "\n")
                 lines.flush()
                 answer = json.loads(lines.readline())
-        posts: dict[str, int] = answer["result"]["by_channel"]
-        return posts
+        summary: dict[str, Any] = answer["result"]
+        return summary
 
 
 class Api:
@@ -170,6 +184,13 @@ class Api:
 
     def act(self, campaign_id: str, action: str) -> None:
         self.post(f"/campaigns/{campaign_id}/action", {"action": action})
+
+    def change(self, campaign_id: str, changes: dict[str, Any]) -> None:
+        path = f"/campaigns/{campaign_id}"
+        answer = self.client.patch(
+            path, json=changes, headers={"If-Match": self.client.get(path).headers["ETag"]}
+        )
+        assert answer.is_success, answer.text
 
     def listen(self, campaign_id: str) -> Iterator[dict[str, Any]]:
         """The progress that a live page is told of."""

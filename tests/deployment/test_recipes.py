@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,11 @@ OURS = ("api", "worker", "simulator", "migrate")
 def run_help(arguments: list[str]) -> str:
     """What a command says of itself; fails if there is no such command."""
     words = [word for word in arguments if not word.startswith("-")]
-    path = words[:2] if words[0] in {"db", "user"} else words[:1]
+    return _ask_for_help(*(words[:2] if words[0] in {"db", "user"} else words[:1]))
+
+
+@cache
+def _ask_for_help(*path: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "vestnik", *path, "--help"], capture_output=True, text=True, check=False
     )
@@ -122,6 +127,11 @@ class TestOfTheComposeFile:
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert service["volumes"] == ["vestnik:/var/lib/vestnik"]
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_any_setting_can_be_given_to_a_service(self, name: str) -> None:
+        assert read_compose(SECRETS)[name]["env_file"] == [{"path": "vestnik.env", "required": False}]
+        assert "deploy/vestnik.env" in (DEPLOY / ".env.example").read_text(encoding="utf-8")
 
     def test_what_dies_is_started_again_and_what_is_done_is_not(self) -> None:
         services = read_compose(SECRETS)

@@ -104,6 +104,8 @@ SKIPPED_KINDS: Mapping[str, str] = {
 }
 SKIPPED: Mapping[str, str] = {
     "the database address is not a URL; expected postgresql://USER:PASSWORD@HOST:5432/DATABASE": "at start",
+    "the database address has an @ too many; write the characters @ : / ? # % of a password as %40 %3A %2F %3F "
+    "%23 %25": "at start",
     "the database address begins with {}://; Vestnik needs postgresql://": "at start",
     "the database address names no database; expected postgresql://USER:PASSWORD@HOST:5432/DATABASE": "at start",
     "the token is wrong, expired or revoked; make a new one": "tokens are of the API",

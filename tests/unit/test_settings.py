@@ -112,3 +112,11 @@ def test_a_number_of_connections_that_makes_no_sense_is_refused_by_name(
     monkeypatch.setenv("VESTNIK_DATABASE_CONNECTIONS", value)
     with pytest.raises(ConfigurationError, match="VESTNIK_DATABASE_CONNECTIONS"):
         load_settings()
+
+
+def test_all_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "canary")
+    monkeypatch.setenv("VESTNIK_LEASE_SECONDS", "99")
+    with pytest.raises(ConfigurationError, match=r"^PORT: .*; VESTNIK_LEASE_SECONDS: ") as refused:
+        load_settings()
+    assert "canary" not in refused.value.message

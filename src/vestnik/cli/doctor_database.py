@@ -1,11 +1,14 @@
 """What `vestnik doctor` asks of the database, and what the answers mean."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
+from vestnik.cli.output import count_of
 from vestnik.db import doctor as questions
 from vestnik.db.doctor import Refusal, RefusedError, ServerFacts, StoredSecret
 from vestnik.db.engine import SUPPORTED_MAJORS, parse_database_url
@@ -72,7 +75,11 @@ class Opening:
         try:
             database = self._places.enter_context(open_database(self._settings, start_embedded=True))
         except VestnikError as exc:
-            cure = "correct DATABASE_URL" if self._settings.database_url is not None else _EMBEDDED_CURE
+            cure = (
+                "correct DATABASE_URL (SUPABASE_DIRECT_URL)"
+                if self._settings.database_url is not None
+                else _EMBEDDED_CURE
+            )
             yield Finding.fault("database", exc.message, cure)
             return
         try:
@@ -235,6 +242,30 @@ def examine_connections(found: FoundDatabase, part: Part, settings: Settings) ->
         )
     else:
         yield Finding.ok("connections", text)
+
+
+def examine_alerts(found: FoundDatabase) -> Iterator[Finding]:
+    """What Vestnik itself has noticed, and whether anybody can be told of it."""
+    facts = questions.read_alerts(found.connection)
+    if facts is None:
+        return
+    for failing in facts.failing:
+        since = f"{failing.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        yield Finding.fault(
+            "alerts",
+            f"destination '{failing.name}' has not been reached since {since}: {failing.error}",
+            f"'vestnik alerts test {shlex.quote(failing.name)}' tries it; 'vestnik alerts set' corrects it",
+        )
+    if facts.firing:
+        yield Finding.warn(
+            "alerts",
+            f"{count_of(len(facts.firing), 'alert')}: {_name_some(facts.firing)}",
+            "'vestnik alerts list' and the page of alerts say more of them",
+        )
+    if not facts.destinations:
+        yield Finding.ok("alerts", "nobody is told of any: 'vestnik alerts add' names a destination")
+    elif not facts.failing:
+        yield Finding.ok("alerts", f"{count_of(facts.destinations, 'destination')} can be told")
 
 
 def _name_some(names: Sequence[str]) -> str:

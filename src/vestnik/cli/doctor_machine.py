@@ -4,6 +4,7 @@ import errno
 import http.client
 import json
 import os
+import socket
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -95,13 +96,7 @@ class Keys:
             self.ring = read_key_ring(self._settings.secret_key, self._settings.data_dir)
         except ConfigurationError as exc:
             self._is_unusable = True
-            is_open = is_from_file and _is_open_to_others(path)
-            cure = (
-                f"chmod 600 '{path}', as its owner; if anybody else uses this machine, 'vestnik secrets rotate' then"
-                if is_open
-                else f"put back the key that encrypted the sessions ({KEY_FILE})"
-            )
-            yield Finding.fault("key", exc.message, cure)
+            yield Finding.fault("key", exc.message, _cure_key(path if is_from_file else None))
             return
         if self.ring is None:
             yield Finding.ok("key", f"none yet; {path} is made with the first session")
@@ -111,29 +106,45 @@ class Keys:
     def examine_stored(self, stored: "Sequence[StoredSecret]") -> Iterator[Finding]:
         """Whether it opens what lies in the database."""
         if not stored:
-            yield Finding.ok("key", "no session is stored yet")
+            yield Finding.ok("key", "nothing is stored under it yet")
             return
-        accounts = len({secret.account for secret in stored})
+        owners = sorted({secret.owner for secret in stored})
         if self.ring is None:
             if not self._is_unusable:
                 yield Finding.fault(
                     "key",
-                    f"there is no key, and the sessions of {accounts} account(s) are stored under one",
+                    f"there is no key, and something is stored under one: {_name_some(owners)}",
                     "set VESTNIK_SECRET_KEY to that key, or put the file secret.key back into "
                     f"{self._settings.data_dir}",
                 )
             return
-        unreadable = sorted({secret.account for secret in stored if not _opens(self.ring, secret)})
+        unreadable = sorted({secret.owner for secret in stored if not _opens(self.ring, secret)})
         if unreadable:
-            names = ", ".join(f"'{name}'" for name in unreadable[:3]) + (" …" if len(unreadable) > 3 else "")
             yield Finding.fault(
                 "key",
-                f"the key does not open what is stored for {len(unreadable)} of {accounts} account(s): {names}",
+                f"the key does not open what is stored for {_name_some(unreadable)}",
                 "it is another key than the one they were stored with: put that one back, after a comma beside the "
-                "newer one in VESTNIK_SECRET_KEY; if it is lost, log these accounts in again",
+                "newer one in VESTNIK_SECRET_KEY; if it is lost, log these accounts in again and type the secrets of "
+                "these destinations anew",
             )
         else:
-            yield Finding.ok("key", f"it opens the sessions of {accounts} account(s)")
+            yield Finding.ok("key", f"it opens what is stored for {_name_some(owners)}")
+
+
+def _cure_key(path: Path | None) -> str:
+    """What to do about a key that cannot be used; without a path it is that of the environment."""
+    if path is None:
+        return (
+            "set VESTNIK_SECRET_KEY to the key that encrypted the sessions; where none is stored yet, 'openssl rand "
+            "-hex 32' makes one"
+        )
+    if _is_open_to_others(path):
+        return f"chmod 600 '{path}', as its owner; if anybody else uses this machine, 'vestnik secrets rotate' then"
+    return f"put back the key that encrypted the sessions ({path.name})"
+
+
+def _name_some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _opens(ring: "KeyRing", secret: "StoredSecret") -> bool:
@@ -159,24 +170,60 @@ def examine_port(host: str, port: int) -> Iterator[Finding]:
         bind_listener(host, port).close()
     except ConfigurationError as exc:
         version = _ask_version(host, port)
+        problem, _, cure = exc.message.partition("; ")
         if version is not None:
             yield Finding.ok("port", f"Vestnik {version} answers on port {port}")
+        elif "in use" in problem:
+            yield Finding.fault(
+                "port",
+                f"port {port} on {host} is in use, and no Vestnik answers there",
+                f"if Vestnik is just starting, look again in a moment; otherwise {cure}",
+            )
         else:
-            problem, _, cure = exc.message.partition("; ")
             yield Finding.fault("port", problem, cure or "set PORT and VESTNIK_HOST")
     else:
         yield Finding.ok("port", f"port {port} on {host} is free")
 
 
+def examine_metrics_port(port: int) -> Iterator[Finding]:
+    """Whether a worker could show its metrics there, or does; it goes on without."""
+    if port == 0:
+        return
+    from vestnik.worker.metrics import HOST
+
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as exc:
+        if b"\nvestnik_" in _ask(HOST, port, "/metrics"):
+            yield Finding.ok("metrics", f"a worker shows its metrics on port {port}")
+        else:
+            yield Finding.warn(
+                "metrics",
+                f"port {port} on {HOST} cannot be had for a worker's metrics: {exc.strerror or exc}",
+                "set VESTNIK_METRICS_PORT to a free one; every worker of a host needs its own, and goes on without "
+                "until it has it",
+            )
+    else:
+        yield Finding.ok("metrics", f"port {port} on {HOST} is free for a worker's metrics")
+
+
 def _ask_version(host: str, port: int) -> str | None:
     """Of the Vestnik that listens there; None if it is somebody else."""
-    connection = http.client.HTTPConnection(to_reachable(host), port, timeout=_ASK_SECONDS)
     try:
-        connection.request("GET", "/healthz")
-        answer = json.loads(connection.getresponse().read(4096))
+        answer = json.loads(_ask(to_reachable(host), port, "/healthz"))
         return str(answer["version"]) if answer["status"] == "ok" else None
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
+
+
+def _ask(host: str, port: int, path: str) -> bytes:
+    """The beginning of what is answered; nothing if nobody does."""
+    connection = http.client.HTTPConnection(host, port, timeout=_ASK_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read(65_536)
+    except (OSError, http.client.HTTPException):
+        return b""
     finally:
         connection.close()
 

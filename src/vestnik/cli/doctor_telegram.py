@@ -32,9 +32,7 @@ class _Served:
     accounts: tuple[str, ...]
 
     def __str__(self) -> str:
-        names = ", ".join(f"'{name}'" for name in self.accounts[:3]) + (
-            " …" if len(self.accounts) > 3 else ""
-        )
+        names = ", ".join(self.accounts[:3]) + (" …" if len(self.accounts) > 3 else "")
         return f"data centre {self.server.dc_id} ({self.server.host} port {self.server.port}) of {names}"
 
 
@@ -72,7 +70,7 @@ def _list_served(found: "FoundDatabase", ring: "KeyRing | None") -> Iterator[_Se
             server = parse_session(ring.decrypt(secret.ciphertext, secret.identity)).server
         except (SecretError, InvalidInputError):
             continue
-        accounts.setdefault(server, []).append(secret.account)
+        accounts.setdefault(server, []).append(secret.owner)
     for server, names in accounts.items():
         yield _Served(server=server, accounts=tuple(names))
 

@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vestnik.cli import doctor_database, doctor_machine, doctor_telegram
 from vestnik.cli.output import describe_unexpected
 from vestnik.domain.doctor import Finding, Part
 from vestnik.domain.errors import VestnikError
 from vestnik.settings import Settings
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +31,8 @@ def examine(settings: Settings, part: Part, *, senses: Senses | None = None) -> 
     yield from _guard("key", keys.examine)
     if part is not Part.WORKER:
         yield from _guard("port", lambda: doctor_machine.examine_port(settings.host, settings.port))
+    if part is not Part.API:
+        yield from _guard("metrics", lambda: doctor_machine.examine_metrics_port(settings.metrics_port))
     with ExitStack() as places:
         yield from _examine_database(settings, part, senses, keys, places)
 
@@ -55,6 +53,7 @@ def _examine_database(
         ("pooler", lambda: doctor_database.examine_pooler(found, part, settings)),
         ("connections", lambda: doctor_database.examine_connections(found, part, settings)),
         ("key", lambda: keys.examine_stored(found.list_secrets())),
+        ("alerts", lambda: doctor_database.examine_alerts(found)),
         ("telegram", lambda: doctor_telegram.examine_telegram(found, keys.ring, senses.wall_clock)),
     ]
     for check, look in checks:

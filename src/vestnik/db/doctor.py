@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 from sqlalchemy import URL
 
+from vestnik.db.alert_destinations import FAILS_AFTER
 from vestnik.db.engine import CONNECT_ARGS
 from vestnik.db.models import Base
 from vestnik.db.secrets import identify_secret
@@ -84,9 +85,9 @@ class ServerFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredSecret:
-    """One of an account's, as it lies in the database."""
+    """One as it lies in the database. `owner` is whose it is, such as `account 'news'`."""
 
-    account: str
+    owner: str
     identity: str
     ciphertext: bytes
     is_session: bool
@@ -247,23 +248,78 @@ def count_workers(connection: Connection, host: str, *, within: float) -> int:
 
 
 def list_stored_secrets(connection: Connection) -> list[StoredSecret]:
-    """Sessions and application hashes of all accounts."""
-    rows = connection.execute(
+    """Sessions and application hashes of all accounts, and what opens the way to destinations of alerts."""
+    if not _can_read(connection, "accounts"):
+        return []
+    accounts = connection.execute(
         "SELECT id, name, session_ciphertext, api_hash_ciphertext FROM public.accounts ORDER BY name"
     ).fetchall()
-    return [secret for row in rows for secret in _list_secrets(row)]
-
-
-def _list_secrets(row: Sequence[object]) -> list[StoredSecret]:
-    row_id, name, *sealed = row
-    assert isinstance(row_id, UUID)
-    return [
-        StoredSecret(
-            account=str(name),
-            identity=identify_secret("accounts", row_id, column),
-            ciphertext=ciphertext,
-            is_session=column == "session",
-        )
-        for column, ciphertext in zip(("session", "api_hash"), sealed, strict=True)
-        if isinstance(ciphertext, bytes)
+    found = [
+        secret
+        for row_id, name, session, api_hash in accounts
+        for column, sealed in (("session", session), ("api_hash", api_hash))
+        for secret in _seal("accounts", row_id, column, f"account '{name}'", sealed)
     ]
+    if _can_read(connection, "alert_destinations"):
+        destinations = connection.execute(
+            "SELECT id, name, secret_ciphertext FROM public.alert_destinations ORDER BY name"
+        ).fetchall()
+        for row_id, name, sealed in destinations:
+            found += _seal("alert_destinations", row_id, "secret", f"destination '{name}'", sealed)
+    return found
+
+
+def _seal(table: str, row_id: object, column: str, owner: str, sealed: object) -> list[StoredSecret]:
+    """The secret of a row, if it has one."""
+    assert isinstance(row_id, UUID)
+    if not isinstance(sealed, bytes):
+        return []
+    identity = identify_secret(table, row_id, column)
+    return [StoredSecret(owner=owner, identity=identity, ciphertext=sealed, is_session=column == "session")]
+
+
+def _can_read(connection: Connection, table: str) -> bool:
+    """Whether the table is there, which older schemas may lack, and our role may look into it."""
+    row = connection.execute(
+        "SELECT coalesce(has_table_privilege(to_regclass(%s), 'SELECT'), false)", (f"public.{table}",)
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failing:
+    """A destination of alerts that could not be reached several times in a row, with what was said last."""
+
+    name: str
+    since: datetime
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertFacts:
+    """What is told of, and to whom. `destinations` are those that are switched on."""
+
+    firing: Sequence[str]
+    destinations: int
+    failing: Sequence[Failing]
+
+
+def read_alerts(connection: Connection) -> AlertFacts | None:
+    """None where there are none, or they are closed to us."""
+    if not (_can_read(connection, "alerts") and _can_read(connection, "alert_destinations")):
+        return None
+    firing = connection.execute(
+        "SELECT title FROM public.alerts WHERE state = 'FIRING' ORDER BY is_urgent DESC, id DESC"
+    ).fetchall()
+    active = connection.execute("SELECT count(*) FROM public.alert_destinations WHERE is_active").fetchone()
+    with connection.cursor(row_factory=class_row(Failing)) as cursor:
+        failing = cursor.execute(
+            """
+            SELECT name, failing_since AS since, coalesce(last_error, '') AS error FROM public.alert_destinations
+            WHERE is_active AND failing_since IS NOT NULL AND failures >= %s ORDER BY name
+            """,
+            (FAILS_AFTER,),
+        ).fetchall()
+    assert active is not None
+    assert isinstance(active[0], int)
+    return AlertFacts(firing=[str(row[0]) for row in firing], destinations=active[0], failing=failing)

@@ -54,6 +54,13 @@ def parse_database_url(value: str) -> URL:
             "the database address is not a URL; expected postgresql://USER:PASSWORD@HOST:5432/DATABASE",
             field="DATABASE_URL",
         ) from exc
+    if "@" in (url.host or "") or "@" in (url.database or ""):
+        # What follows the first @ of such a password would be taken for the host, and told to everybody.
+        raise ConfigurationError(
+            "the database address has an @ too many; write the characters @ : / ? # % of a password as "
+            "%40 %3A %2F %3F %23 %25",
+            field="DATABASE_URL",
+        )
     if url.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise ConfigurationError(
             f"the database address begins with {url.drivername}://; Vestnik needs postgresql://",

@@ -1,27 +1,39 @@
 """The version of the database's schema: upgrade, look, compare."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, text
+from psycopg import sql
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, func, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.schema import SetTableComment
 
 from vestnik.db.engine import CONNECT_ARGS, SUPPORTED_MAJORS, wrap_database_error
 from vestnik.db.models import Base
-from vestnik.domain.errors import DatabaseUnavailableError, SchemaVersionError
+from vestnik.domain.errors import BusyError, DatabaseUnavailableError, SchemaVersionError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _WORKS_WITH = " works with code of "
 _UPGRADE_LOCK = 0x7665_7374  # any number, as long as every version of Vestnik uses the same
+LOCK_WAIT = timedelta(seconds=2)
+"""For each table that an upgrade is to change. Everybody who wants that table waits behind it meanwhile."""
+LOCK_PATIENCE = timedelta(seconds=30)
+"""From then on an upgrade does not try again."""
+_LOCK_PAUSE = timedelta(milliseconds=500)
+_NOT_TO_BE_HAD = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+_LOCK_ORDER = ("account_leases", "campaigns", "jobs", "campaign_progress", "channel_peers", "channels")
+"""As workers take them; whoever took them otherwise would wait for a worker that waits for him."""
 _PREDECESSORS = frozenset({"campaigns", "jobs"})
 """Where these are without our version, a database is the predecessor's."""
 
@@ -104,18 +116,23 @@ def _list_strangers(connection: Connection) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _list_compatible() -> list[str]:
+def promises_to_expand(revision: str) -> bool:
+    """Whether code of the version before may go on after this migration. What says nothing promises nothing."""
+    return bool(getattr(_scripts().get_revision(revision).module, "EXPANDS_ONLY", False))
+
+
+def list_compatible() -> list[str]:
     """The head, and the versions before it since which every migration only expands (docs/how-to/upgrade.md)."""
     scripts = _scripts()
     found = [head_revision()]
-    while getattr(scripts.get_revision(found[-1]).module, "EXPANDS_ONLY", False):
+    while promises_to_expand(found[-1]):
         found.append(str(scripts.get_revision(found[-1]).down_revision))
     return found
 
 
 def _leave_word(connection: Connection, works_with: frozenset[str]) -> None:
     """Tell code that is older than the schema whether it works on it; `works_with` is what was told before."""
-    compatible = _list_compatible()
+    compatible = list_compatible()
     if works_with != set(compatible):
         note = compatible[0] + _WORKS_WITH + " ".join(compatible)
         connection.execute(SetTableComment(Table("alembic_version", MetaData(), comment=note)))
@@ -182,19 +199,54 @@ def require_current_schema(url: URL) -> None:
 
 
 def upgrade_schema(url: URL) -> SchemaState:
-    """Bring the schema to head in one transaction; several processes may call it at once.
+    """Bring the schema to head in one transaction; several processes may call it at once, and workers may run.
 
-    Returns the state found before. A failed upgrade leaves everything as it was.
+    Returns the state found before. A failed upgrade leaves everything as it was. Raises BusyError when somebody
+    keeps a table for longer than LOCK_PATIENCE.
     """
+    deadline = time.monotonic() + LOCK_PATIENCE.total_seconds()
+    while True:
+        try:
+            return _try_upgrade(url)
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_LOCK_PAUSE.total_seconds())
+
+
+def _try_upgrade(url: URL) -> SchemaState:
     with open_schema(url, "the schema could not be upgraded") as connection:
         before = read_schema(connection)
         refuse_newer(before)
         _refuse_strangers(before)
         if not before.is_current:
+            _take_tables(connection)
             run_migrations(connection)
         elif not before.is_ahead:
             _leave_word(connection, before.works_with)
     return before
+
+
+def _take_tables(connection: Connection) -> None:
+    """Lock all at once in the workers' order: migrations follow none, and ask twice for a table, for more then."""
+    names = set(_LOCK_ORDER) | set(Base.metadata.tables)
+    there = set(
+        connection.scalars(
+            text(
+                "SELECT relname FROM pg_catalog.pg_class WHERE relnamespace = 'public'::regnamespace "
+                "AND relkind IN ('r', 'p') AND relname = ANY (:names)"
+            ),
+            {"names": sorted(names)},
+        )
+    )
+    ordered = [name for name in (*_LOCK_ORDER, *sorted(names.difference(_LOCK_ORDER))) if name in there]
+    if ordered:
+        milliseconds = f"{LOCK_WAIT.total_seconds() * 1000:.0f}"
+        connection.execute(select(func.set_config("lock_timeout", milliseconds, True)))
+        tables = sql.SQL(", ").join(sql.Identifier("public", name) for name in ordered)
+        connection.exec_driver_sql(
+            sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(tables).as_string()
+        )
 
 
 def run_migrations(connection: Connection) -> None:
@@ -208,8 +260,8 @@ def run_migrations(connection: Connection) -> None:
 def open_schema(url: URL, failure: str) -> Iterator[Connection]:
     """A transaction that may change the schema; nobody else changes it meanwhile.
 
-    It is committed when the block ends. Raises DatabaseUnavailableError, and SchemaVersionError, which begins with
-    `failure`, for what the database refuses.
+    It is committed when the block ends. Raises DatabaseUnavailableError, SchemaVersionError for what the database
+    refuses, BusyError for tables that somebody keeps; the last two begin with `failure`.
     """
     engine = _engine(url)
     try:
@@ -219,6 +271,11 @@ def open_schema(url: URL, failure: str) -> Iterator[Connection]:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
             yield connection
     except (OperationalError, InterfaceError) as exc:
+        if isinstance(exc.orig, _NOT_TO_BE_HAD):
+            raise BusyError(
+                f"{failure}, nothing was changed: other sessions use the tables and do not let go of them, as a "
+                "backup does, or a transaction that was left open; try again when it has ended"
+            ) from exc
         raise wrap_database_error(exc) from exc
     except DBAPIError as exc:
         reason = str(exc.orig).strip().splitlines()[0]

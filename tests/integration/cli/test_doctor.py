@@ -109,7 +109,7 @@ class TestOfAHealthyInstallation:
         assert outcome.code == 0, outcome
         assert set(find(outcome, "OK")) == {
             "data folder", "disk", "key", "port", "database", "clock", "schema", "permissions", "exposure",
-            "pooler", "connections", "telegram",
+            "pooler", "connections", "alerts", "telegram",
         }  # fmt: skip
         assert not find(outcome, "FAULT")
 
@@ -209,9 +209,7 @@ class TestOfAPlantedFault:
         other = base64.b64encode(secrets.token_bytes(32)).decode()
         (tmp_path / "data" / "secret.key").write_text(other)
         outcome = vestnik("doctor", "--json")
-        assert "does not open what is stored for 1 of 1 account(s): 'default'" in the_only_fault(
-            outcome, "key"
-        )
+        assert "does not open what is stored for account 'default'" in the_only_fault(outcome, "key")
         assert other not in outcome.out + outcome.err
 
     def test_the_key_is_no_key(self, vestnik: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +298,7 @@ class TestOfAPlantedFault:
         port = free_port()
         store_session(make_session(port))
         fault = the_only_fault(vestnik("doctor", "--json"), "telegram")
-        assert f"data centre 2 ({LOOPBACK} port {port}) of 'default' cannot be reached" in fault
+        assert f"data centre 2 ({LOOPBACK} port {port}) of account 'default' cannot be reached" in fault
         assert "refused" in fault
 
     def test_something_else_answers_in_telegrams_place(
@@ -376,9 +374,12 @@ class TestOfAPlantedFault:
         assert "there are 8 for this role" in the_only_fault(vestnik("doctor", "--json"), "connections")
         assert vestnik("doctor", "--for", "api", "--json").code == 0
 
-    def test_a_setting_is_wrong(self, vestnik: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_settings_are_wrong(self, vestnik: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("VESTNIK_LEASE_SECONDS", "soon")
-        assert "VESTNIK_LEASE_SECONDS" in the_only_fault(vestnik("doctor", "--json"), "settings")
+        monkeypatch.setenv("PORT", "here")
+        fault = the_only_fault(vestnik("doctor", "--json"), "settings")
+        assert "VESTNIK_LEASE_SECONDS" in fault
+        assert "PORT" in fault
 
     def test_the_data_folder_is_a_file(self, vestnik: Run, tmp_path: Path) -> None:
         (tmp_path / "data").write_text("")

@@ -8,6 +8,7 @@ revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
+EXPANDS_ONLY = True
 
 MOMENT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")

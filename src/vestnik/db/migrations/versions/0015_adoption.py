@@ -8,6 +8,7 @@ revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
+EXPANDS_ONLY = True
 
 NOW = sa.text("now()")
 LOOKED_UP = ("users", "channels", "batches", "templates", "campaigns")
