@@ -1,6 +1,7 @@
 """`vestnik db after-restore`: what a restored backup would do by itself, it does not do."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,8 @@ import typer
 from sqlalchemy import Connection, text
 
 from tests.integration.cli.conftest import Run
+from tests.support.session_strings import make_session
+from vestnik.db.secrets import KEY_FILE
 
 AFTER_RESTORE = ("db", "after-restore", "--yes")
 SCHEDULE = ("--at", "2100-01-01T09:00+00:00")
@@ -113,6 +116,28 @@ def test_json_names_the_campaigns(backup: Run) -> None:
         ("Later", "SCHEDULED"),
         ("Running", "RUNNING"),
     ]
+
+
+def test_it_waits_for_no_key_and_tells_that_it_is_missing(
+    vestnik: Run,
+    channels_file: str,
+    connection: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"SESSION": make_session(), "API_ID": "12345", "API_HASH": "0" * 32}.items():
+        monkeypatch.setenv(f"TELEGRAM_{name}", value)
+    create = ("--name", "Running", "--channels-file", channels_file, "--text", "Hi", "--rate", "20")
+    assert vestnik("campaign", "create", *create).code == 0
+    assert vestnik("campaign", "start", "Running").code == 0
+    (tmp_path / "data" / KEY_FILE).unlink()
+    monkeypatch.setenv("TELEGRAM_SESSION", make_session())
+    assert vestnik("account", "list").code == 1
+    done = vestnik(*AFTER_RESTORE)
+    assert done.code == 0
+    assert "2 secrets of the backup" in done.err
+    assert "vestnik secrets status" in done.err
+    assert read_statuses(connection)["Running"] == ("PAUSED", "RESTORED")
 
 
 def test_what_was_paused_can_be_resumed(backup: Run) -> None:
