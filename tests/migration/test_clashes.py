@@ -69,6 +69,15 @@ def test_an_id_that_no_index_takes_is_refused_with_what_refers_to_it(vestnik: Ru
     check_conservation(prisma_url, adoption)
 
 
+def test_an_old_id_that_is_a_uuid_in_another_spelling_is_known_too(vestnik: Run, prisma_url: URL) -> None:
+    loud = "ABCDEF00-0000-4000-8000-0000000000AB"
+    fill(prisma_url, id=loud)
+    adopt(vestnik)
+    shown = vestnik("campaign", "show", loud, "--json").json
+    assert shown["name"] == "Old"
+    assert vestnik("campaign", "show", shown["id"], "--json").json["name"] == "Old"
+
+
 def test_a_failed_message_with_a_time_of_posting_may_be_out(vestnik: Run, prisma_url: URL) -> None:
     out = {"status": "FAILED", "sentAt": "2025-01-16 09:30:00", "error": "500: TIMEOUT_X"}
     fill(
