@@ -1,6 +1,6 @@
 """`vestnik backup` and `vestnik restore`: the embedded database as one file, and back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vestnik.cli.context import read_settings
-from vestnik.cli.output import JsonOption, print_json
+from vestnik.cli.output import JsonOption, count_of, print_json, print_warning
 from vestnik.cli.restored import print_restored, settle_restored, warn_of_secrets
 from vestnik.cli.typing_in import confirm
 from vestnik.domain.errors import ConfigurationError, ConflictError
@@ -88,7 +88,7 @@ def restore_backup(
     running or scheduled are paused (RESTORED), as after `vestnik db after-restore`.
     """
     from vestnik.db.embedded.backups import check_dump, dump_database, list_users, replace_database
-    from vestnik.db.schema import read_schema_state, upgrade_schema
+    from vestnik.db.schema import find_differences, read_schema_state, upgrade_schema
 
     check_dump(file)
     with _open_embedded(context) as database:
@@ -104,7 +104,9 @@ def restore_backup(
             dump_database(database.url, before)
         with replace_database(database.url, file) as fresh:
             upgrade_schema(fresh)
+            differences = find_differences(fresh)
             settled = settle_restored(fresh, read_settings(context))
+    _warn_of_differences(differences)
     warn_of_secrets(settled)
     if as_json:
         done = settled.after_restore
@@ -116,6 +118,15 @@ def restore_backup(
         return
     print(f"The database is that of {file}." + (f" What was there before is in {before}." if before else ""))
     print_restored(settled.after_restore)
+
+
+def _warn_of_differences(differences: Sequence[str]) -> None:
+    """A dump has no checksum: a damaged statement of it may have run all the same."""
+    if differences:
+        print_warning(
+            f"the restored database differs from the schema in {count_of(len(differences), 'place')}, the first: "
+            f"{differences[0]}; the file is damaged, or somebody changed the database by hand"
+        )
 
 
 @contextmanager

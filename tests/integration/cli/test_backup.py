@@ -176,6 +176,19 @@ def test_what_an_interrupted_restore_left_is_removed(
     assert list_databases(server) == {"vestnik", "postgres"}
 
 
+def test_what_is_otherwise_than_the_schema_is_restored_and_told(
+    run: Run, campaign: str, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("DROP INDEX channels_created_at_idx")
+    file = tmp_path / "changed.dump"
+    assert run("backup", str(file)).code == 0
+    done = run("restore", str(file), "--yes")
+    assert done.code == 0
+    assert "differs from the schema in 1 place, the first: " in done.err
+    assert "channels_created_at_idx" in done.err
+
+
 def test_a_backup_of_a_newer_version_changes_nothing(
     run: Run, backup: Path, server: EmbeddedPostgres
 ) -> None:
