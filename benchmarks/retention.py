@@ -1,7 +1,8 @@
 """What deleting a large campaign's jobs after their time does to the pace of one that runs.
 
 The same campaign is sent twice, first undisturbed, then by a worker that begins to delete `--jobs` jobs of an
-ended campaign as it starts. Run it from the repository: `python -m benchmarks.retention`.
+ended campaign as it starts. Lateness counts from the grid of the earliest hundredth. Run it from the repository:
+`python -m benchmarks.retention`.
 """
 
 import argparse
@@ -90,7 +91,10 @@ async def send_campaign(rehearsal: Rehearsal) -> tuple[list[float], list[float]]
 
 def describe(arrivals: Sequence[float], stalls: Sequence[float]) -> dict[str, float]:
     """The pace in figures; milliseconds, and posts in a second."""
-    late = measure_lateness(arrivals, RATE)
+    first = measure_lateness(arrivals, RATE)
+    # The first post may itself have been late, which flatters all others; the earliest hundredth do not.
+    earliest = pick_percentile(first, 0.01)
+    late = [seconds - earliest for seconds in first]
     return {
         "lateness_p50_ms": round(1000 * pick_percentile(late, 0.5), 2),
         "lateness_p95_ms": round(1000 * pick_percentile(late, 0.95), 2),
@@ -138,7 +142,8 @@ def main() -> int:
     except VestnikError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 2
-    is_met = beside["lateness_p95_ms"] < LATENESS_LIMIT
+    # Without a purge beside it the figure would say nothing.
+    is_met = beside["lateness_p95_ms"] < LATENESS_LIMIT and beside["purged_jobs"] > 0
     if options.json:
         print(json.dumps({"name": "purge", "alone": alone, "beside": beside, "met": is_met}))
     else:

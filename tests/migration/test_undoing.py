@@ -93,3 +93,51 @@ def test_it_is_refused_while_a_worker_of_ours_runs(vestnik: Run, old_url: URL) -
         connection.execute("SET application_name = 'vestnik-worker'")
         refused = vestnik(*UNDO)
         assert "stop it first" in refused.err
+
+
+@pytest.mark.parametrize("table", ["campaigns", "predecessor.campaigns"])
+def test_it_does_not_wait_without_end_for_tables_in_use(vestnik: Run, old_url: URL, table: str) -> None:
+    vestnik("db", "adopt")
+    before = describe_database(old_url)
+    with connect(old_url) as connection, connection.transaction():
+        connection.execute(f"SELECT FROM {table}".encode())
+        refused = vestnik(*UNDO)
+    assert refused.code == 1
+    assert "stop the API and the workers on it" in refused.err
+    assert describe_database(old_url) == before
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ("CREATE VIEW theirs AS SELECT * FROM campaigns", "view theirs depends on table campaigns"),
+        ("CREATE TABLE predecessor.notes (x int)", "did not come from the adoption (notes)"),
+    ],
+)
+def test_what_others_made_since_is_named_and_kept(vestnik: Run, old_url: URL, made: str, words: str) -> None:
+    vestnik("db", "adopt")
+    with connect(old_url) as connection:
+        connection.execute(made.encode())
+    before = describe_database(old_url)
+    refused = vestnik(*UNDO)
+    assert refused.code == 1
+    assert words in refused.err
+    assert describe_database(old_url) == before
+
+
+def test_without_a_log_that_reaches_back_nobody_can_tell_and_it_is_refused(
+    vestnik: Run, old_url: URL
+) -> None:
+    """What a campaign did goes from the ledger after a week and from the audit log when that is wished."""
+    vestnik("db", "adopt")
+    with connect(old_url) as connection:
+        connection.execute("UPDATE legacy_adoptions SET adopted_at = adopted_at - interval '100 days'")
+        connection.execute("ALTER TABLE audit_logs DISABLE TRIGGER USER")
+        connection.execute("UPDATE audit_logs SET created_at = created_at - interval '100 days'")
+        connection.execute("ALTER TABLE audit_logs ENABLE TRIGGER USER")
+    assert vestnik(*UNDO, "--dry-run").code == 0
+    with connect(old_url) as connection:
+        connection.execute("SELECT vestnik_purge_audit(interval '30 days', 1000)")
+    refused = vestnik(*UNDO)
+    assert refused.code == 1
+    assert "VESTNIK_AUDIT_RETENTION_DAYS" in refused.err

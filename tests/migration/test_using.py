@@ -76,6 +76,64 @@ async def test_actions_and_what_is_below_take_old_ids(client_as: ClientAs) -> No
 
 
 @pytest.mark.parametrize("old_ids", ["text"])
+async def test_bodies_and_queries_take_old_ids(client_as: ClientAs) -> None:
+    client = await client_as(Role.OPERATOR)
+    batch = await client.post("/api/batches", json={"name": "New", "channelIds": ["ch2", "ch1"]})
+    assert batch.status_code == 201, batch.text
+    new = {"name": "Next", "batchId": "ba1", "template_id": "te1", "mode": "TEST", "deliveryRate": 0.333}
+    made = await client.post("/api/campaigns", json=new)
+    assert (made.status_code, made.json()["deliveryRate"]) == (201, 0.333), made.text
+    assert made.json()["batchId"] == (await client.get("/api/batches/ba1")).json()["id"]
+    listed = await client.get("/api/channels", params={"batchId": "ba1", "search": "channel_1"})
+    assert [found["username"] for found in listed.json()["items"]] == ["channel_1"]
+    new_id = batch.json()["id"]
+    both = await client.post(
+        "/api/batches/combine", json={"name": "Both", "operation": "union", "batchIds": ["ba1", new_id]}
+    )
+    assert (both.status_code, both.json().get("channels")) == (201, 3), both.text
+
+
+@pytest.mark.parametrize("old_ids", ["text"])
+async def test_old_ids_of_other_kinds_lead_nowhere(client_as: ClientAs) -> None:
+    client = await client_as(Role.OPERATOR)
+    refused = await client.post(
+        "/api/campaigns", json={"name": "x", "batchId": "te1", "templateId": "ba1", "deliveryRate": 1}
+    )
+    assert refused.status_code == 422
+    assert {fault["field"] for fault in refused.json()["errors"]} == {"batchId", "templateId"}
+
+
+@pytest.mark.parametrize("old_ids", ["text"])
+async def test_odd_bodies_are_answered_as_ever(client_as: ClientAs) -> None:
+    client = await client_as(Role.OPERATOR)
+    bodies = (
+        b'{"name": "x", "channelIds": ["ch1\\u0000"]}',
+        b'{"name": "x", "channelIds": ["\\ud800"]}',
+        b'{"name": "x", "channelIds": [true, null, 1e400, {}, [["ch1"]], 5, -9999999999999999999999]}',
+        b'{"name": "x", "channelIds": {"channelIds": ["ch1"]}}',
+        b'{"channelIds": ["ch1"], "name": ' + b"[" * 100_000,
+        b'{"channelIds": ["ch1"], "name": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"channelIds": ' + b"[" * 900 + b'"ch1"' + b"]" * 900 + b"}",
+        b'{"channelIds": ["ch1"]',
+        b'"channelIds"',
+        b"\xff\xfe",
+        b"",
+    )
+    for body in bodies:
+        answer = await client.post(
+            "/api/batches", content=body, headers={"content-type": "application/json; charset=utf-8"}
+        )
+        assert answer.status_code in {400, 422}, (body[:60], answer.text)
+    too_long = b'{"name": "x", "channelIds": ["ch1"' + b" " * 6_000_000 + b"]}"
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield too_long
+
+    answer = await client.post("/api/batches", content=stream(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("old_ids", ["text"])
 async def test_ids_that_nobody_has_are_refused_as_ever(client_as: ClientAs) -> None:
     client = await client_as(Role.VIEWER)
     for unknown in ("nothing", "x" * 5000, "%00", "ca1%2F..", "ca1'--"):

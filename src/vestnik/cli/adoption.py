@@ -28,6 +28,7 @@ _CHANGES = {
     "BEGUN_TO_PAUSED": "posts were out already, so it is PAUSED",
     "NOTHING_TO_SEND_TO_DRAFT": "it had no messages, so it is a DRAFT",
     "NO_TIME_TO_DRAFT": "SCHEDULED without a time became DRAFT",
+    "STAYS_SCHEDULED": "it starts by itself at its time; vestnik campaign unschedule CAMPAIGN if it should not",
     "STATUS_UNKNOWN": "a status that is not known",
     "MODE_UNKNOWN_TO_TEST": "a mode that is not known became TEST, which posts nothing in Telegram",
     "RATE_DIVIDED": "delivery_rate was per minute and is per second now",
@@ -35,11 +36,13 @@ _CHANGES = {
     "RATE_LIMITED": "a rate beyond what is possible was cut",
     "SENDING_TO_UNKNOWN_OUTCOME": "SENDING became FAILED / UNKNOWN_OUTCOME: nobody knows whether it was posted",
     "QUEUED_WITH_A_TIME_OF_POSTING": "QUEUED with a time of posting became FAILED / UNKNOWN_OUTCOME",
+    "FAILED_WITH_A_TIME_OF_POSTING": "FAILED with a time of posting became FAILED / UNKNOWN_OUTCOME",
     "QUEUED_OF_AN_ENDED_CAMPAIGN": "QUEUED in a campaign that has ended became CANCELLED",
     "DETAILS_LEFT_OUT": "details that may hold a secret were left out; the old table has them",
 }
 _REASONS = {
     "NO_ID": "it has no id",
+    "ID_TOO_LONG": "its id has more than 200 characters",
     "DUPLICATE_ID": "an earlier row has the same id",
     "NO_EMAIL": "it has no e-mail address",
     "DUPLICATE_EMAIL": "an earlier user has the same e-mail address",

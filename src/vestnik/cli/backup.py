@@ -1,6 +1,6 @@
 """`vestnik backup` and `vestnik restore`: the embedded database as one file, and back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestnik.cli.context import identify_actor, read_settings
-from vestnik.cli.db import print_restored
-from vestnik.cli.output import JsonOption, print_json
+from vestnik.cli.context import read_settings
+from vestnik.cli.output import JsonOption, count_of, print_json, print_warning
+from vestnik.cli.restored import print_restored, settle_restored, warn_of_secrets
 from vestnik.cli.typing_in import confirm
 from vestnik.domain.errors import ConfigurationError, ConflictError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
-
     from vestnik.bootstrap import Database
     from vestnik.db.restore import AfterRestore
 
@@ -43,6 +41,8 @@ class Restored:
     file: Path
     before: Path | None
     after_restore: "AfterRestore"
+    unreadable_secrets: int
+    """Sessions and the like that the keys of the data directory do not open."""
 
 
 def make_backup(
@@ -88,7 +88,7 @@ def restore_backup(
     running or scheduled are paused (RESTORED), as after `vestnik db after-restore`.
     """
     from vestnik.db.embedded.backups import check_dump, dump_database, list_users, replace_database
-    from vestnik.db.schema import read_schema_state, upgrade_schema
+    from vestnik.db.schema import find_differences, read_schema_state, upgrade_schema
 
     check_dump(file)
     with _open_embedded(context) as database:
@@ -104,12 +104,29 @@ def restore_backup(
             dump_database(database.url, before)
         with replace_database(database.url, file) as fresh:
             upgrade_schema(fresh)
-            settled = _settle(fresh)
+            differences = find_differences(fresh)
+            settled = settle_restored(fresh, read_settings(context))
+    _warn_of_differences(differences)
+    warn_of_secrets(settled)
     if as_json:
-        print_json(Restored(file=file, before=before, after_restore=settled))
+        done = settled.after_restore
+        print_json(
+            Restored(
+                file=file, before=before, after_restore=done, unreadable_secrets=settled.unreadable_secrets
+            )
+        )
         return
     print(f"The database is that of {file}." + (f" What was there before is in {before}." if before else ""))
-    print_restored(settled)
+    print_restored(settled.after_restore)
+
+
+def _warn_of_differences(differences: Sequence[str]) -> None:
+    """A dump has no checksum: a damaged statement of it may have run all the same."""
+    if differences:
+        print_warning(
+            f"the restored database differs from the schema in {count_of(len(differences), 'place')}, the first: "
+            f"{differences[0]}; the file is damaged, or somebody changed the database by hand"
+        )
 
 
 @contextmanager
@@ -138,19 +155,3 @@ def _choose_file(asked: Path | None, data_dir: Path, name: str = "vestnik") -> P
         folder = data_dir / FOLDER
         make_folder(folder, 0o700)
     return folder / f"{name}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.dump"
-
-
-def _settle(url: "URL") -> "AfterRestore":
-    from vestnik import bootstrap
-    from vestnik.db.engine import make_engine, open_session
-    from vestnik.services import restore
-
-    async def settle() -> "AfterRestore":
-        engine = make_engine(url, name="command", pool_size=1)
-        try:
-            async with open_session(engine) as session:
-                return await restore.settle_restore(session, identify_actor())
-        finally:
-            await engine.dispose()
-
-    return bootstrap.run_async(settle())

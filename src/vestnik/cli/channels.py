@@ -49,20 +49,31 @@ def import_channels(
             help="One channel a line: @name, https://t.me/name or -100id; or CSV with named columns.",
         ),
     ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would happen; nothing is stored.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take over a list of channels from a file, or from standard input."""
+    """Take over a list of channels from a file, or from standard input.
+
+    With --dry-run 'channels' of --json are those that are known already.
+    """
     from vestnik.services import channels
 
     data = read_channel_list(file)
 
     async def act(session: "AsyncSession") -> "ImportResult":
-        return await channels.import_channels(session, identify_actor(), data)
+        return await channels.import_channels(session, identify_actor(), data, dry_run=dry_run)
 
     result = run_action(context, act)
     if as_json:
         print_json(result)
         return
-    print(f"{count_of(len(result.channels), 'channel')}: {describe_import(result)}.")
+    would = "nothing was stored, it would be " if dry_run else ""
+    number = result.imported + result.existing
+    print(f"{count_of(number, 'channel')}: {would}{describe_import(result)}.")
     print_invalid_lines(result.invalid)
-    print("Next: vestnik batch create NAME --channels-file FILE")
+    if dry_run:
+        print(f"Next: vestnik channels import {file}")
+    else:
+        print("Next: vestnik batch create NAME --channels-file FILE")

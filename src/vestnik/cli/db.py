@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vestnik.cli.context import identify_actor, read_settings, run_action
-from vestnik.cli.output import JsonOption, count_of, print_json
+from vestnik.cli.context import read_settings
+from vestnik.cli.output import JsonOption, print_json
 from vestnik.cli.typing_in import confirm
 from vestnik.domain.errors import SchemaVersionError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from vestnik.db.restore import AfterRestore
 
 app = typer.Typer(help="The database's schema, and restored backups.", no_args_is_help=True)
 
@@ -97,32 +94,20 @@ def after_restore(
     Campaigns that were running or scheduled are paused (RESTORED), direct posts that were open end with an unknown
     outcome, and no worker from before the restore can send any more.
     """
-    from vestnik.services import restore
+    from vestnik import bootstrap
+    from vestnik.cli.restored import print_restored, settle_restored, warn_of_secrets
 
     confirm("Pause every running and scheduled campaign, and take all accounts from their workers?", yes=yes)
-
-    async def act(session: "AsyncSession") -> "AfterRestore":
-        return await restore.settle_restore(session, identify_actor())
-
-    done = run_action(context, act)
+    settings = read_settings(context)
+    # Unlike other commands it takes no session from the environment: the key for that may be missing.
+    with (
+        bootstrap.open_database(settings, start_embedded=True) as database,
+        bootstrap.explain_unreachable(database),
+    ):
+        bootstrap.prepare_schema(database)
+        settled = settle_restored(database.url, settings)
+    warn_of_secrets(settled)
     if as_json:
-        print_json(done)
+        print_json(settled.after_restore)
         return
-    print_restored(done)
-
-
-def print_restored(done: "AfterRestore") -> None:
-    """What was made harmless, and what comes next."""
-    if done.campaigns:
-        names = ", ".join(f"'{campaign.name}' (was {campaign.was})" for campaign in done.campaigns)
-        print(f"{count_of(len(done.campaigns), 'campaign')} paused (RESTORED): {names}.")
-    else:
-        print("No campaign was running or scheduled.")
-    if done.commands:
-        print(f"{count_of(done.commands, 'direct post')} ended with an unknown outcome (UNKNOWN_OUTCOME).")
-    print(
-        f"The leases of {count_of(done.accounts, 'account')} are free under new epochs: "
-        "no worker from before the restore can send any more."
-    )
-    if done.campaigns:
-        print("Next: vestnik campaign resume CAMPAIGN, for each that is to go on")
+    print_restored(settled.after_restore)

@@ -278,10 +278,22 @@ def open_schema(url: URL, failure: str) -> Iterator[Connection]:
             ) from exc
         raise wrap_database_error(exc) from exc
     except DBAPIError as exc:
-        reason = str(exc.orig).strip().splitlines()[0]
-        raise SchemaVersionError(f"{failure}, nothing was changed: {reason}") from exc
+        raise SchemaVersionError(f"{failure}, nothing was changed: {_describe_refusal(exc.orig)}") from exc
     finally:
         engine.dispose()
+
+
+def _describe_refusal(error: BaseException | None) -> str:
+    """What the database said, and what helps."""
+    reason = str(error).strip().splitlines()[0]
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return (
+            f"{reason}; connect as the role that owns the tables and may make schemas in this database (on Supabase "
+            "that is postgres)"
+        )
+    if isinstance(error, psycopg.errors.DependentObjectsStillExist) and error.diag.message_detail:
+        return f"{reason} ({error.diag.message_detail.splitlines()[0]})"
+    return reason
 
 
 def find_differences(url: URL) -> list[str]:

@@ -368,7 +368,7 @@ async def find_batch(session: AsyncSession, reference: str) -> Batch:
     reference = check_name(reference, field="batch")
     batch = await rows.find_batch_by_name(session, reference)
     if batch is None:
-        batch_id = parse_id(reference) or await find_by_legacy_id(session, "batches", reference)
+        batch_id = await find_by_legacy_id(session, "batches", reference) or parse_id(reference)
         batch = None if batch_id is None else await rows.get_batch(session, BatchId(batch_id))
     if batch is None:
         names = await rows.list_batch_names(session, limit=_SUGGESTIONS)

@@ -214,7 +214,7 @@ async def find_campaign(session: AsyncSession, reference: str) -> CampaignId:
         )
     if ids:
         return ids[0]
-    campaign_id = parse_id(reference) or await find_by_legacy_id(session, "campaigns", reference)
+    campaign_id = await find_by_legacy_id(session, "campaigns", reference) or parse_id(reference)
     if campaign_id is not None and await rows.get_campaign(session, CampaignId(campaign_id)) is not None:
         return CampaignId(campaign_id)
     names = await rows.list_campaign_names(session, limit=_SUGGESTIONS)

@@ -297,7 +297,7 @@ async def find_template(session: AsyncSession, reference: str) -> Template:
     reference = check_name(reference, field="template")
     template = await rows.find_template_by_name(session, reference)
     if template is None:
-        template_id = parse_id(reference) or await find_by_legacy_id(session, "templates", reference)
+        template_id = await find_by_legacy_id(session, "templates", reference) or parse_id(reference)
         template = None if template_id is None else await rows.get_template(session, TemplateId(template_id))
     if template is None:
         names = await rows.list_template_names(session, limit=_SUGGESTIONS)

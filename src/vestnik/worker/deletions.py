@@ -51,8 +51,8 @@ async def _erase(engine: AsyncEngine, campaign_id: CampaignId) -> None:
         if part is None:
             return
         deleted += part.deleted
+        await asyncio.sleep(REST)
         if part.next_after is None:
             break
         after = part.next_after
-        await asyncio.sleep(REST)
     log.info("campaign.erased", campaign_id=str(campaign_id), count=deleted)

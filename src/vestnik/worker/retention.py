@@ -7,10 +7,11 @@ import asyncio
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vestnik.db.engine import open_session
-from vestnik.domain.errors import DatabaseUnavailableError
+from vestnik.domain.errors import BusyError, DatabaseUnavailableError
 from vestnik.domain.ids import CampaignId
 from vestnik.services import retention
 
@@ -36,7 +37,14 @@ async def run_retention(engine: AsyncEngine, keep_for: timedelta, keep_audit_for
                 await purge_audit(engine, keep_audit_for)
         except DatabaseUnavailableError as exc:
             log.debug("retention.database_away", reason=exc.message)
+        except (BusyError, DBAPIError) as exc:  # a role without the rights, say: no reason to stop delivering
+            log.warning("retention.failed", reason=_describe(exc))
         await asyncio.sleep(LOOK_EVERY)
+
+
+def _describe(error: BusyError | DBAPIError) -> str:
+    """Without the rows that a later line of the database's words may quote."""
+    return error.message if isinstance(error, BusyError) else str(error.orig).partition("\n")[0]
 
 
 async def purge_everything_due(engine: AsyncEngine, keep_for: timedelta) -> None:
@@ -63,10 +71,10 @@ async def _purge_campaign(engine: AsyncEngine, campaign_id: CampaignId, keep_for
         if part is None:
             return False
         deleted += part.deleted
+        await asyncio.sleep(REST)  # after the last part as well: the next campaign may be small too
         if part.next_after is None:
             break
         after = part.next_after
-        await asyncio.sleep(REST)
     log.info("campaign.purged", campaign_id=str(campaign_id), count=deleted)
     return True
 

@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from tests.integration.cli.conftest import Run
+from tests.support.session_strings import make_session
 from vestnik.db.embedded import EmbeddedPostgres
 from vestnik.db.embedded.backups import dump_database as dump
 from vestnik.db.engine import parse_database_url
 from vestnik.db.schema import head_revision
+from vestnik.db.secrets import KEY_FILE, generate_key
 
 IS_POSIX = sys.platform != "win32"
 
@@ -48,6 +50,17 @@ def backup(campaign: str, run: Run, tmp_path: Path) -> Path:
     assert f"The database is in {file}" in done.out
     assert "secret.key" in done.out
     assert run("campaign", "cancel", campaign).code == 0
+    return file
+
+
+@pytest.fixture
+def with_session(server: EmbeddedPostgres, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A backup with an account's session in it."""
+    for name, value in {"SESSION": make_session(), "API_ID": "12345", "API_HASH": "0" * 32}.items():
+        monkeypatch.setenv(f"TELEGRAM_{name}", value)
+    assert run("account", "list").code == 0
+    file = tmp_path / "with a session.dump"
+    assert run("backup", str(file)).code == 0
     return file
 
 
@@ -88,6 +101,29 @@ def test_a_backup_goes_to_another_data_directory(
     assert done.json["before"] is None
     assert [campaign["name"] for campaign in done.json["after_restore"]["campaigns"]] == ["Morning"]
     assert read_status(run) == "PAUSED"
+
+
+@pytest.mark.parametrize("key", ["none", "another", "unfit", "its own"])
+def test_whether_the_key_opens_what_was_restored_is_told(
+    run: Run, with_session: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    new = tmp_path / "new"
+    monkeypatch.setenv("VESTNIK_DATA_DIR", str(new))
+    new.mkdir(mode=0o700)
+    given = {"another": generate_key(), "unfit": "x", "its own": (data_dir / KEY_FILE).read_text()}.get(key)
+    if given is not None:
+        (new / KEY_FILE).write_text(given)
+        (new / KEY_FILE).chmod(0o600)
+    done = run("restore", str(with_session), "--yes", "--json")
+    assert done.code == 0
+    assert done.json["unreadable_secrets"] == (2 if key in {"none", "another"} else 0)
+    cures = {
+        "none": "put the key that was in use when the backup was made into that place",
+        "another": f"2 secrets of the backup (sessions and the like) cannot be opened with {new / KEY_FILE}",
+        "unfit": "the keys of stored secrets cannot be used",
+    }
+    assert cures.get(key, "") in done.err
+    assert bool(done.err) == (key in cures)
 
 
 def test_a_backup_is_private_and_never_replaces_a_file(run: Run, backup: Path, data_dir: Path) -> None:
@@ -138,6 +174,19 @@ def test_what_an_interrupted_restore_left_is_removed(
         connection.execute("CREATE DATABASE vestnik_replaced")
     assert run("restore", str(backup), "--yes").code == 0
     assert list_databases(server) == {"vestnik", "postgres"}
+
+
+def test_what_is_otherwise_than_the_schema_is_restored_and_told(
+    run: Run, campaign: str, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("DROP INDEX channels_created_at_idx")
+    file = tmp_path / "changed.dump"
+    assert run("backup", str(file)).code == 0
+    done = run("restore", str(file), "--yes")
+    assert done.code == 0
+    assert "differs from the schema in 1 place, the first: " in done.err
+    assert "channels_created_at_idx" in done.err
 
 
 def test_a_backup_of_a_newer_version_changes_nothing(

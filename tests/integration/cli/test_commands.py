@@ -85,6 +85,23 @@ def test_lists_come_from_standard_input_too(vestnik: Run, monkeypatch: pytest.Mo
     assert "line 2: 'bad one'" in outcome.err
 
 
+def test_a_dry_run_of_an_import_counts_the_same_and_stores_nothing(
+    vestnik: Run, channels_file: str, connection: Connection
+) -> None:
+    known = Path(channels_file).with_name("known.txt")
+    known.write_text("@one_news\n")
+    assert vestnik("channels", "import", str(known)).code == 0
+    tried = vestnik("channels", "import", channels_file, "--dry-run")
+    assert tried.code == 0
+    assert "3 channels: nothing was stored, it would be 2 imported, 1 known already." in tried.out
+    assert f"Next: vestnik channels import {channels_file}" in tried.out
+    counted = vestnik("channels", "import", channels_file, "--dry-run", "--json").json
+    assert connection.execute(text("SELECT count(*) FROM channels")).scalar_one() == 1
+    done = vestnik("channels", "import", channels_file, "--json").json
+    assert [counted.pop("channels")] == [done.pop("channels")[:1]]
+    assert counted == done
+
+
 def test_a_template_file_loses_only_its_last_line_end(vestnik: Run, tmp_path: Path) -> None:
     path = tmp_path / "post.txt"
     path.write_bytes(b"\xef\xbb\xbf  one\r\n\r\ntwo\r\n")

@@ -1,14 +1,22 @@
 """`vestnik db after-restore`: what a restored backup would do by itself, it does not do."""
 
+import shlex
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import typer
-from sqlalchemy import Connection, text
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from tests.integration.cli.conftest import Run
+from tests.support.session_strings import make_session
+from vestnik.db.embedded.binaries import find_binaries
+from vestnik.db.secrets import KEY_FILE
 
+ROOT = Path(__file__).parents[3]
 AFTER_RESTORE = ("db", "after-restore", "--yes")
 SCHEDULE = ("--at", "2100-01-01T09:00+00:00")
 
@@ -113,6 +121,57 @@ def test_json_names_the_campaigns(backup: Run) -> None:
         ("Later", "SCHEDULED"),
         ("Running", "RUNNING"),
     ]
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/backup.md", "docs/ru/how-to/backup.md"])
+def test_what_the_page_says_of_servers_of_ones_own_works(
+    backup: Run, connection: Connection, database_url: URL, tmp_path: Path, page: str
+) -> None:
+    address = database_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    dump, restore = [
+        shlex.split(line.strip().replace("$DATABASE_URL", address))
+        for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
+        if line.strip().startswith(("pg_dump ", "pg_restore "))
+    ]
+    before = read_statuses(connection)
+    run_program(dump, tmp_path)
+    assert backup("campaign", "cancel", "Running").code == 0
+    run_program(restore, tmp_path)
+    assert read_statuses(connection) == before
+    assert backup(*AFTER_RESTORE).code == 0
+    assert read_statuses(connection)["Running"] == ("PAUSED", "RESTORED")
+    assert backup("db", "check").code == 0
+    with pytest.raises(ProgrammingError, match="append-only"):
+        connection.execute(text("DELETE FROM audit_logs"))
+
+
+def run_program(command: list[str], folder: Path) -> None:
+    """Run one of PostgreSQL's programs."""
+    program = str(find_binaries().program(command[0]))
+    done = subprocess.run([program, *command[1:]], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_waits_for_no_key_and_tells_that_it_is_missing(
+    vestnik: Run,
+    channels_file: str,
+    connection: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"SESSION": make_session(), "API_ID": "12345", "API_HASH": "0" * 32}.items():
+        monkeypatch.setenv(f"TELEGRAM_{name}", value)
+    create = ("--name", "Running", "--channels-file", channels_file, "--text", "Hi", "--rate", "20")
+    assert vestnik("campaign", "create", *create).code == 0
+    assert vestnik("campaign", "start", "Running").code == 0
+    (tmp_path / "data" / KEY_FILE).unlink()
+    monkeypatch.setenv("TELEGRAM_SESSION", make_session())
+    assert vestnik("account", "list").code == 1
+    done = vestnik(*AFTER_RESTORE)
+    assert done.code == 0
+    assert "2 secrets of the backup" in done.err
+    assert "vestnik secrets status" in done.err
+    assert read_statuses(connection)["Running"] == ("PAUSED", "RESTORED")
 
 
 def test_what_was_paused_can_be_resumed(backup: Run) -> None:

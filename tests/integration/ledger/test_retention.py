@@ -163,6 +163,53 @@ async def test_several_workers_purge_side_by_side(scene: Scene) -> None:
     assert len(await _read_audit(stage)) == len(campaigns)
 
 
+async def test_between_small_campaigns_too_the_database_has_rest(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million jobs may be those of a thousand campaigns."""
+    stage = scene.stage
+    monkeypatch.setattr(rows, "BATCH", 100)
+    monkeypatch.setattr(worker, "REST", 0.0123)
+    for campaign_id in (scene.campaign_id, *[await stage.add_campaign(scene.account_id) for _ in range(2)]):
+        await _end(stage, campaign_id, days_ago=8)
+    rests: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        if seconds == worker.REST:
+            rests.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    await _purge(stage)
+    assert len(await _read_audit(stage)) == 3
+    assert len(rests) >= 3
+
+
+async def test_a_purge_that_the_database_refuses_is_reported_and_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker delivers on meanwhile; it ends with any part of it that ends."""
+    stage = scene.stage
+    monkeypatch.setattr(worker, "LOOK_EVERY", 0.02)
+    await _end(stage, scene.campaign_id, days_ago=8)
+    await stage.execute("ALTER TABLE campaigns RENAME COLUMN purged_at TO elsewhere")
+    with capture_logs() as logs:
+        running = asyncio.create_task(worker.run_retention(stage.engine, WEEK, FOR_EVER))
+        try:
+            async with asyncio.timeout(30):
+                while len([entry for entry in logs if entry["event"] == "retention.failed"]) < 2:
+                    assert not running.done()
+                    await asyncio.sleep(0.02)
+                await stage.execute("ALTER TABLE campaigns RENAME COLUMN elsewhere TO purged_at")
+                while await stage.count_jobs(scene.campaign_id):  # noqa: ASYNC110 - the database has no event for it
+                    await asyncio.sleep(0.02)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert "purged_at" in logs[0]["reason"]
+
+
 async def test_a_campaign_that_somebody_else_has_locked_is_passed_over(scene: Scene) -> None:
     await _end(scene.stage, scene.campaign_id, days_ago=8)
     async with asyncio.timeout(10), open_session(scene.stage.engine) as session:

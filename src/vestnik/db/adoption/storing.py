@@ -1,7 +1,8 @@
 """An adoption as a whole: what is there, whether it may be taken over, and taking it over in one transaction."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -49,6 +50,8 @@ from vestnik.domain.adoption import Adoption, RateUnit
 from vestnik.domain.errors import BusyError, ConflictError, SchemaVersionError
 from vestnik.domain.states import AccountKind, AccountState, Mode
 
+ADOPTED: Final = "database.adopted"
+"""The entry of the audit log about it."""
 _LOCK_TIMEOUT: Final = "5s"
 _DEFAULT_ACCOUNT: Final = "default"
 _REHEARSAL_ACCOUNT: Final = "rehearsal"
@@ -117,6 +120,7 @@ def _find_work(connection: Connection) -> SchemaState | None:
     if state.current is not None:
         return None
     if not state.is_predecessors:
+        _refuse_elsewhere(connection)
         raise SchemaVersionError(
             "this database does not hold the predecessor's tables (campaigns and jobs are missing), and nothing was "
             "changed; check that DATABASE_URL names the right one"
@@ -132,6 +136,16 @@ def _find_work(connection: Connection) -> SchemaState | None:
             "the database has a schema named predecessor already, where the old tables would go; rename that one"
         )
     return state
+
+
+def _refuse_elsewhere(connection: Connection) -> None:
+    there = inspect(connection)
+    for schema in there.get_schema_names():
+        if schema != PREDECESSOR and {"campaigns", "jobs"}.issubset(there.get_table_names(schema=schema)):
+            raise SchemaVersionError(
+                f"the predecessor's tables are in the schema {schema}, and nothing was changed; move them to public "
+                f"first, each with: ALTER TABLE {schema}.campaigns SET SCHEMA public"
+            )
 
 
 def _plan(connection: Connection, found: Sequence[str], schema: str, rate_unit: RateUnit) -> Adoption:
@@ -163,9 +177,16 @@ def change_schema(connection: Connection, statement: sql.Composed) -> None:
 def move_tables(connection: Connection, names: Sequence[str], *, source: str, target: str) -> None:
     """Into another schema, as they are. Raises BusyError when somebody uses one of them for long."""
     move = sql.SQL("ALTER TABLE {} SET SCHEMA {}")
-    try:
+    with refuse_busy():
         for name in sorted(names):
             change_schema(connection, move.format(sql.Identifier(source, name), sql.Identifier(target)))
+
+
+@contextmanager
+def refuse_busy() -> Iterator[None]:
+    """Raise BusyError where a table is not to be had because somebody uses it."""
+    try:
+        yield
     except OperationalError as exc:
         if not isinstance(exc.orig, (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)):
             raise
@@ -190,6 +211,7 @@ def _store(connection: Connection, adoption: Adoption) -> None:
     connection.execute(text("ANALYZE public.jobs, public.campaigns, public.channels, public.batch_channels"))
     connection.execute(load_statement("count_adopted_jobs"))
     _copy(connection, AuditLog, _AUDITED, order="created_at")
+    connection.execute(load_statement("adopt_keep_row"))
     for counted in adoption.tables:
         if counted.rejected:
             _keep_rejected(connection, counted.table)
@@ -212,7 +234,7 @@ def _keep_rejected(connection: Connection, name: str) -> None:
         column("place", BigInteger),
     )
     old = table(name, column("ctid", Tid()), schema=PREDECESSOR).alias("old")
-    whole: ColumnElement[Any] = func.to_jsonb(old.table_valued(), type_=JSONB)
+    whole: ColumnElement[Any] = func.pg_temp.vestnik_keep_row(old.table_valued(), type_=JSONB)
     query = (
         select(literal(name), planned.c.legacy_id, planned.c.reason, whole)
         .join_from(planned, old, old.c.ctid == planned.c.tid)
@@ -234,7 +256,7 @@ def _note(connection: Connection, actor: Actor, adoption: Adoption) -> None:
         insert(AuditLog).values(
             actor_kind=actor.kind,
             actor=actor.name,
-            action="database.adopted",
+            action=ADOPTED,
             entity_type="database",
             entity_id="database",
             after={name: counted["adopted"] for name, counted in numbers.items()}

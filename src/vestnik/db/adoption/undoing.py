@@ -1,5 +1,6 @@
 """Giving the predecessor its tables back, which is possible until something was posted from ours."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -8,7 +9,7 @@ from sqlalchemy import URL, Connection, func, inspect, or_, select, text
 
 from vestnik.db.accounts import WORKER_APPLICATION
 from vestnik.db.adoption import PREDECESSOR
-from vestnik.db.adoption.storing import change_schema, move_tables
+from vestnik.db.adoption.storing import ADOPTED, change_schema, move_tables, refuse_busy
 from vestnik.db.models import (
     Account,
     AuditLog,
@@ -34,6 +35,14 @@ _MADE: Final[tuple[type[Batch | Campaign | Channel | Template | User], ...]] = (
     Template,
     Campaign,
 )
+_STRANGERS: Final = """
+    SELECT c.relname FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND c.relname <> ALL (:tables)
+    UNION ALL
+    SELECT p.proname FROM pg_catalog.pg_proc p WHERE p.pronamespace = CAST(:schema AS regnamespace)
+    ORDER BY 1
+"""
 _FUNCTIONS: Final = (
     "SELECT proname FROM pg_catalog.pg_proc "
     "WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'vestnik\\_%' ORDER BY oid"
@@ -58,7 +67,8 @@ def undo_adoption(url: URL) -> UndoneAdoption:
         connection.execute(select(func.set_config("lock_timeout", "5s", True)))
         found = _require_adoption(connection)
         undone = UndoneAdoption(tables=tuple(found), lost=_count_lost(connection))
-        _drop_ours(connection)
+        with refuse_busy():
+            _drop_ours(connection)
         move_tables(connection, found, source=PREDECESSOR, target="public")
         change_schema(connection, sql.SQL("DROP SCHEMA {}").format(sql.Identifier(PREDECESSOR)))
     return undone
@@ -81,13 +91,26 @@ def _require_adoption(connection: Connection) -> list[str]:
             f"the predecessor's tables are not in the schema predecessor any more ({missing[0]} is missing), so "
             "they cannot be given back; restore a backup instead"
         )
+    if strangers := _list_strangers(connection, adoption.tables):
+        raise ConflictError(
+            f"the schema predecessor holds what did not come from the adoption ({', '.join(strangers)}), and it goes "
+            "when that is undone; move it to another schema or drop it, and try again"
+        )
     _refuse_begun(connection, adoption.adopted_at)
     _refuse_running(connection)
     return list(adoption.tables)
 
 
+def _list_strangers(connection: Connection, tables: Sequence[str]) -> list[str]:
+    """What somebody else put into the schema that is to go."""
+    return list(connection.scalars(text(_STRANGERS), {"schema": PREDECESSOR, "tables": list(tables)}))
+
+
 def _refuse_begun(connection: Connection, adopted_at: datetime) -> None:
-    """Whatever a campaign did leaves a trace: of a deleted one in the audit log, of a kept one in its jobs."""
+    """Whatever a campaign did leaves a trace: of a deleted one in the audit log, of a kept one in its jobs.
+
+    Retention removes both, the audit log's after 30 days at least and from its beginning on.
+    """
     begun = select(Campaign.name).where(
         or_(
             Campaign.status == CampaignStatus.RUNNING,
@@ -100,12 +123,24 @@ def _refuse_begun(connection: Connection, adopted_at: datetime) -> None:
     )
     when = connection.scalar(noted.order_by(AuditLog.id).limit(1))
     if name is None and when is None:
+        _refuse_forgotten(connection, adopted_at)
         return
     what = f"campaign '{name}' was started" if name is not None else "a campaign was started"
     raise ConflictError(
         f"{what} since the adoption, so posts may be out that the predecessor's tables know nothing of: it would "
         "post them again; the adoption cannot be undone any more"
     )
+
+
+def _refuse_forgotten(connection: Connection, adopted_at: datetime) -> None:
+    first = connection.scalar(
+        select(AuditLog.id).where(AuditLog.action == ADOPTED, AuditLog.created_at >= adopted_at).limit(1)
+    )
+    if first is None:
+        raise ConflictError(
+            "the audit log does not reach back to the adoption (VESTNIK_AUDIT_RETENTION_DAYS), so nobody can tell "
+            "whether a campaign was started since; the adoption cannot be undone any more"
+        )
 
 
 def _refuse_running(connection: Connection) -> None:

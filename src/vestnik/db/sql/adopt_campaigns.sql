@@ -33,7 +33,8 @@ WITH jobs AS (
     FROM read r
 )
 SELECT j.place, j.tid, j.id AS legacy_id,
-       CASE WHEN j.id IS NULL THEN 'NO_ID' WHEN j.copy > 1 THEN 'DUPLICATE_ID' WHEN j.new_batch_id IS NULL THEN 'NO_BATCH'
+       CASE WHEN j.id IS NULL THEN 'NO_ID' WHEN length(j.id) > 200 THEN 'ID_TOO_LONG'
+            WHEN j.copy > 1 THEN 'DUPLICATE_ID' WHEN j.new_batch_id IS NULL THEN 'NO_BATCH'
             WHEN j.new_template_id IS NULL THEN 'NO_TEMPLATE' END AS reason,
        CASE WHEN j.id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN j.id::uuid ELSE gen_random_uuid() END AS id,
        coalesce(nullif(left(btrim(j.name), 200), ''), 'Campaign ' || j.id) AS name,
@@ -55,6 +56,7 @@ SELECT j.place, j.tid, j.id AS legacy_id,
            CASE WHEN j.told IN ('RUNNING', 'PAUSED') AND j.new_status = 'DRAFT' THEN 'NOTHING_TO_SEND_TO_DRAFT' END,
            CASE WHEN j.told IN ('DRAFT', 'SCHEDULED') AND j.new_status = 'PAUSED' THEN 'BEGUN_TO_PAUSED' END,
            CASE WHEN j.told = 'SCHEDULED' AND j.new_status = 'DRAFT' THEN 'NO_TIME_TO_DRAFT' END,
+           CASE WHEN j.new_status = 'SCHEDULED' THEN 'STAYS_SCHEDULED' END,
            CASE WHEN j.told IS NULL THEN 'STATUS_UNKNOWN' END,
            CASE WHEN j.known_mode IS NULL THEN 'MODE_UNKNOWN_TO_TEST' END,
            CASE WHEN j.old_rate IS NULL THEN 'RATE_UNKNOWN' WHEN CAST(:per AS int) > 1 THEN 'RATE_DIVIDED' END,

@@ -30,7 +30,8 @@ WITH words AS (
     SELECT n.*, CASE WHEN n.proper BETWEEN 1000000 AND 997852516352 THEN n.proper END AS peer
     FROM numbered n
 ), faulty AS (
-    SELECT j.*, CASE WHEN j.id IS NULL THEN 'NO_ID' WHEN j.copy > 1 THEN 'DUPLICATE_ID'
+    SELECT j.*, CASE WHEN j.id IS NULL THEN 'NO_ID' WHEN length(j.id) > 200 THEN 'ID_TOO_LONG'
+                     WHEN j.copy > 1 THEN 'DUPLICATE_ID'
                      WHEN j.address IS NULL AND j.peer IS NULL THEN 'NO_ADDRESS' END AS fault,
            coalesce(lower(j.address), '#' || j.peer) AS key,
            CASE WHEN j.id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN j.id::uuid ELSE gen_random_uuid() END AS new_id

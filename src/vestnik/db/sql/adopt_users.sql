@@ -7,7 +7,8 @@ WITH counted AS (
     FROM old_users o
     LEFT JOIN adopt_words w ON w.kind = 'ROLE' AND w.word = upper(btrim(o.role))
 ), judged AS (
-    SELECT c.*, CASE WHEN c.id IS NULL THEN 'NO_ID' WHEN c.copy > 1 THEN 'DUPLICATE_ID'
+    SELECT c.*, CASE WHEN c.id IS NULL THEN 'NO_ID' WHEN length(c.id) > 200 THEN 'ID_TOO_LONG'
+                     WHEN c.copy > 1 THEN 'DUPLICATE_ID'
                      WHEN coalesce(c.address, '') = '' THEN 'NO_EMAIL' END AS fault
     FROM counted c
 ), ranked AS (
