@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from benchmarks.peers.catalogue import ALL, Paces, Pauses, Peer, list_peers, list_versions
 from benchmarks.peers.installation import PROGRAMS, Runtime
 

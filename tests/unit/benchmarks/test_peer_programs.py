@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from benchmarks.peers import programs
 from benchmarks.peers.programs import PeerFailedError, run_program
 
