@@ -49,6 +49,8 @@ class Measure:
     targets: Sequence[Target] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What was asked for: jobs, rate, versions and the like."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Peers that were not measured, and why."""
 
     @property
     def ratio(self) -> dict[str, float]:
@@ -66,8 +68,8 @@ class Measure:
             target.at_most is None or value <= target.at_most
         )
 
-    def to_json(self) -> str:
-        """One line."""
+    def to_json(self, run: Mapping[str, Any] | None = None) -> str:
+        """One line; `run` says when and where it was measured."""
         return json.dumps(
             {
                 "name": self.name,
@@ -77,7 +79,26 @@ class Measure:
                 "ratio": self.ratio,
                 "targets": [{**asdict(target), "met": self.is_met(target)} for target in self.targets],
                 "settings": dict(self.settings),
+                "failures": dict(self.failures),
+                "run": dict(run or {}),
             }
+        )
+
+    @classmethod
+    def from_json(cls, line: str) -> "Measure":
+        """The inverse of `to_json`; raises KeyError, TypeError or ValueError for what is no measure."""
+        given = json.loads(line)
+        return cls(
+            name=given["name"],
+            unit=given["unit"],
+            ours=Summary(**given["ours"]),
+            peers={name: Summary(**peer) for name, peer in given["peers"].items()},
+            targets=[
+                Target(of=target["of"], at_least=target["at_least"], at_most=target["at_most"])
+                for target in given["targets"]
+            ],
+            settings=given["settings"],
+            failures=given["failures"],
         )
 
 

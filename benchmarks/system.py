@@ -44,16 +44,16 @@ class System:
         return KeyRing([self.key])
 
     @contextmanager
-    def run_worker(self, *, url: URL | None = None) -> Iterator[None]:
-        """A worker on the database, or on another address of it."""
+    def run_worker(self, *, url: URL | None = None) -> Iterator[int]:
+        """A worker on the database, or on another address of it; its process."""
         variables = {
             "DATABASE_URL": (url or self.url).render_as_string(hide_password=False),
             "VESTNIK_DATA_DIR": str(self.folder),
             "VESTNIK_SECRET_KEY": self.key.hex(),
             SIMULATOR_VARIABLE: self.endpoint.to_json(),
         }
-        with run_module("vestnik", "worker", folder=self.folder, variables=variables):
-            yield
+        with run_module("vestnik", "worker", folder=self.folder, variables=variables) as ready:
+            yield int(ready["pid"])
 
     @contextmanager
     def slow_database(self, round_trip: float) -> Iterator[URL]:
