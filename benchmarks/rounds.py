@@ -61,10 +61,10 @@ def run_rounds(
 
 
 def describe_failure(exc: BaseException) -> str:
-    """In one line."""
+    """In one line: of many, as a program leaves them behind, the last one that has words."""
     text = exc.message if isinstance(exc, VestnikError) else str(exc)
-    lines = text.strip().splitlines()
-    return f"{type(exc).__name__}: {lines[-1].strip()}" if lines else type(exc).__name__
+    lines = [line.strip(" |") for line in text.splitlines() if any(map(str.isalnum, line))]
+    return f"{type(exc).__name__}: {lines[-1]}" if lines else type(exc).__name__
 
 
 def say(text: str) -> None:

@@ -79,13 +79,18 @@ def open_database() -> Iterator[tuple[Path, URL]]:
 
 
 @contextmanager
+def open_simulator(folder: Path) -> Iterator[SimulatorEndpoint]:
+    """A simulator that nobody has posted to."""
+    variables = {"VESTNIK_DATA_DIR": str(folder)}
+    with run_module("vestnik", "simulator", folder=folder, variables=variables) as ready:
+        yield SimulatorEndpoint.from_json(json.dumps(ready["endpoint"]))
+
+
+@contextmanager
 def open_system() -> Iterator[System]:
     """A new database and a simulator."""
-    with open_database() as (folder, url):
-        variables = {"VESTNIK_DATA_DIR": str(folder)}
-        with run_module("vestnik", "simulator", folder=folder, variables=variables) as ready:
-            endpoint = SimulatorEndpoint.from_json(json.dumps(ready["endpoint"]))
-            yield System(folder=folder, url=url, endpoint=endpoint, key=secrets.token_bytes(32))
+    with open_database() as (folder, url), open_simulator(folder) as endpoint:
+        yield System(folder=folder, url=url, endpoint=endpoint, key=secrets.token_bytes(32))
 
 
 @contextmanager
