@@ -3,7 +3,10 @@
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+
+from vestnik.simulator.posts import count_most_in_window
 
 HELD_FOR = 1.0
 """A pace holds when the second that begins then has as many arrivals as it should."""
@@ -17,6 +20,56 @@ def pick_percentile(values: Sequence[float], part: float) -> float:
 def measure_lateness(arrivals: Sequence[float], rate: float) -> list[float]:
     """How late each came against an even grid that begins with the first; negative when that one was late."""
     return [at - (arrivals[0] + number / rate) for number, at in enumerate(arrivals)]
+
+
+def measure_slot_lateness(arrivals: Sequence[float], rate: float) -> list[float]:
+    """How late each came against the even grid on which the earliest hundredth are on time.
+
+    The first one may itself have been late, and then all others would look early; and whoever sends in bursts is
+    late by this grid with the last of each burst.
+    """
+    late = measure_lateness(arrivals, rate)
+    earliest = pick_percentile(late, 0.01)
+    return [each - earliest for each in late]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evenness:
+    """How near arrivals are to an even pace. Seconds; arrivals in a second; percent."""
+
+    p50: float
+    p99: float
+    longest: float
+    busiest: int
+    emptiest: int
+    over_ideal: float
+    """By how much the way from the first to the last is longer than it should be, gaps between parts left out."""
+
+
+def judge_evenness(parts: Sequence[Sequence[float]], rate: float) -> Evenness:
+    """Of parts of a stream between which nothing was to be sent, each with at least two arrivals.
+
+    Each part has a grid of its own, but the busiest second is looked for across them: what was held up must not
+    come in a burst.
+    """
+    late = [each for part in parts for each in measure_slot_lateness(part, rate)]
+    ideal = sum(len(part) - 1 for part in parts) / rate
+    taken = sum(part[-1] - part[0] for part in parts)
+    long_parts = [part for part in parts if part[-1] - part[0] >= 1.0]
+    return Evenness(
+        p50=pick_percentile(late, 0.5),
+        p99=pick_percentile(late, 0.99),
+        longest=max(late),
+        busiest=count_most_in_window([at for part in parts for at in part]),
+        emptiest=min((count_fewest_in_window(part) for part in long_parts), default=0),
+        over_ideal=100 * (taken / ideal - 1),
+    )
+
+
+def split_at(arrivals: Sequence[float], instants: Sequence[float]) -> list[list[float]]:
+    """The parts of a stream before, between and after some instants."""
+    bounds = [0, *(bisect_left(arrivals, at) for at in instants), len(arrivals)]
+    return [list(arrivals[begin:end]) for begin, end in pairwise(bounds)]
 
 
 def measure_gap_errors(arrivals: Sequence[float], rate: float) -> list[float]:

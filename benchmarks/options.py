@@ -8,7 +8,7 @@ from typing import Final
 MEASURES: Final = {
     "drain": "benchmarks.drain",
     "start": "benchmarks.start",
-    "pace": "benchmarks.pace",
+    "pace": "benchmarks.pace_measures",
     "pick_up": "benchmarks.pick_up",
     "pause": "benchmarks.pause",
     "client": "benchmarks.client",

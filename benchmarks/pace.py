@@ -14,9 +14,7 @@ from collections.abc import Awaitable, Callable
 import psutil
 
 from benchmarks.pace_parts import (
-    FAST,
     QUICK,
-    SLOW,
     Figure,
     Profile,
     measure_floods,
@@ -24,8 +22,8 @@ from benchmarks.pace_parts import (
     measure_pauses,
     measure_pick_up,
     measure_rate_changes,
-    warm_up,
 )
+from benchmarks.pace_streams import FAST, SLOW, warm_up
 from benchmarks.rehearsal import Rehearsal, open_rehearsal
 from benchmarks.system import System, open_system
 from vestnik.cli.output import print_table

@@ -3,12 +3,10 @@
 import asyncio
 import random
 import statistics
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from benchmarks.arrivals import (
     HELD_FOR,
@@ -18,17 +16,15 @@ from benchmarks.arrivals import (
     measure_lateness,
     pick_percentile,
 )
+from benchmarks.pace_streams import FAST, SLOW, run_stream
 from benchmarks.rehearsal import Rehearsal
 from vestnik.domain.ids import CampaignId
 from vestnik.simulator.faults import Fault, FaultKind
 from vestnik.simulator.posts import count_most_in_window
 
-SLOW, FAST = 20.0, 200.0
 HANDED_OVER = 0.1
 """Seconds after which nothing that was already handed over is still under way."""
 SETTLE = 0.4
-STALL = 0.025
-TICK = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,67 +83,15 @@ class Profile:
 QUICK = Profile(slow_seconds=6, fast_seconds=3, pick_ups=10, pauses=5, rate_changes=2, floods=1)
 
 
-@dataclass(slots=True)
-class StallWatch:
-    """How long the machine kept a process waiting that had nothing to do but wake up."""
-
-    stalls: list[float] = field(default_factory=list)
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        """In a thread, for the length of the block."""
-        over = threading.Event()
-
-        def wake_up() -> None:
-            before = time.monotonic()
-            while not over.is_set():
-                time.sleep(TICK)
-                now = time.monotonic()
-                if now - before > STALL:
-                    self.stalls.append(now - before)
-                before = now
-
-        thread = threading.Thread(target=wake_up, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
-
-async def warm_up(rehearsal: Rehearsal, channels: int) -> None:
-    """Make the channels known to the account, so that no look-up is measured; returns when all is quiet."""
-    await rehearsal.set_account_rate(FAST)
-    campaign_id = await rehearsal.create(channels, FAST)
-    await rehearsal.start(campaign_id)
-    await rehearsal.wait_for_posts(1, 60)
-    await rehearsal.cancel(campaign_id)
-    await asyncio.sleep(1)
-    await rehearsal.look()
-
-
 async def measure_pace(rehearsal: Rehearsal, rate: float, seconds: int, name: str) -> list[Figure]:
     """One campaign from its start to its end."""
-    number = round(rate * seconds) + 1
-    await rehearsal.set_account_rate(rate)
-    campaign_id = await rehearsal.create(number, rate)
-    await asyncio.sleep(1)
-    watch = StallWatch()
-    with watch.watch():
-        await rehearsal.start(campaign_id)
-        await rehearsal.wait_for_posts(number, 3 * seconds + 30)
-    known = len(rehearsal.posts)
-    await rehearsal.look()
-    posts = rehearsal.posts[known:]
-    arrivals = sorted(post.arrived_monotonic for post in posts)
-    reached = len({post.channel_id for post in posts})
+    stream = await run_stream(rehearsal, rate, seconds)
     figures = [
-        Figure(name="channels without a post", value=number - reached, at_most=0),
-        Figure(name="posts beyond one a channel", value=len(posts) - reached, at_most=0),
-        *judge_pace(arrivals, rate),
-        Figure(name="stalls of the machine over 25 ms", value=len(watch.stalls)),
-        Figure(name="longest stall of the machine", value=1000 * max(watch.stalls, default=0), unit="ms"),
+        Figure(name="channels without a post", value=stream.missing, at_most=0),
+        Figure(name="posts beyond one a channel", value=stream.doubled, at_most=0),
+        *judge_pace(stream.parts[0], rate),
+        Figure(name="stalls of the machine over 25 ms", value=len(stream.stalls)),
+        Figure(name="longest stall of the machine", value=1000 * max(stream.stalls, default=0), unit="ms"),
     ]
     return _prefix(f"{name} {rate:.0f}/s", figures)
 

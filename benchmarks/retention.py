@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.arrivals import count_fewest_in_window, measure_lateness, pick_percentile
-from benchmarks.pace_parts import StallWatch, warm_up
+from benchmarks.pace_streams import StallWatch, warm_up
 from benchmarks.rehearsal import Rehearsal, open_rehearsal
 from benchmarks.system import System, open_system
 from vestnik.cli.output import print_table

@@ -44,9 +44,13 @@ class System:
         return KeyRing([self.key])
 
     @contextmanager
-    def run_worker(self, *, url: URL | None = None) -> Iterator[int]:
-        """A worker on the database, or on another address of it; its process."""
-        variables = {
+    def run_worker(self, *, url: URL | None = None, retry_base: float | None = None) -> Iterator[int]:
+        """A worker on the database, or on another address of it; its process.
+
+        `retry_base` are seconds after which it tries again for the first time.
+        """
+        variables = {} if retry_base is None else {"VESTNIK_RETRY_BASE_SECONDS": f"{retry_base:g}"}
+        variables |= {
             "DATABASE_URL": (url or self.url).render_as_string(hide_password=False),
             "VESTNIK_DATA_DIR": str(self.folder),
             "VESTNIK_SECRET_KEY": self.key.hex(),
