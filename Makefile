@@ -6,7 +6,7 @@ PYTHON ?= python3
 ARGS ?=
 export UV_PYTHON_DOWNLOADS ?= never
 
-.PHONY: demo test test-browser test-deployment check docs dist audit fix vestnik setup
+.PHONY: demo test test-browser test-deployment bench check docs dist audit fix vestnik setup
 
 demo: setup
 	@$(UV) run --frozen --no-sync vestnik demo $(ARGS)
@@ -31,6 +31,10 @@ test-browser: setup
 test-deployment: setup
 	@tests/deployment/prepare.sh
 	@$(UV) run --frozen --no-sync pytest -n 2 tests/deployment tests/unit/deploy $(ARGS)
+
+# Such as ARGS="start pace --full --json"; every measure in its short form without.
+bench: setup
+	@$(UV) run --frozen --no-sync python -m benchmarks $(ARGS)
 
 check: setup
 	$(UV) lock --check

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.contestants import choose_contestants
+from benchmarks.contestants import choose_contestants, list_versions
 from benchmarks.machine import describe_run
 from benchmarks.options import MEASURES, Options, Request, parse_request
 from benchmarks.report import Measure
@@ -49,9 +49,10 @@ class Report:
 
 def run(request: Request) -> int:
     """All that was asked for; what fails is said, and the rest goes on."""
-    peers = tuple(choose_contestants(request.peers))
-    options = Options(full=request.full, runs=request.runs, peers=peers)
-    report = Report(describe_run(), as_json=request.as_json)
+    peers = choose_contestants(request.peers)
+    options = Options(full=request.full, runs=request.runs, peers=tuple(peers))
+    described = describe_run() | {"peers": list_versions(peers)}
+    report = Report(described, as_json=request.as_json)
     failed = 0
     for name in request.measures:
         say(f"{name} begins")

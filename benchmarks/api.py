@@ -1,387 +1,208 @@
-"""How quickly the API answers on a large database, and what listeners cost a running campaign.
+"""What the API bears while a campaign runs: `python -m benchmarks api`.
 
-Latencies are counted at a client in another process, one request at a time over a kept connection. For each long
-request (an import, a report, a deletion) others are asked all the while: how long they wait at most tells how long
-the process, or a lock, kept everybody. Run it from the repository: `python -m benchmarks.api`.
+A worker sends 20 a second all the while. Each hot read is asked one at a time over a kept connection, which gives
+its latency, and then by eight clients at once, which gives requests a second; then a second campaign, of another
+account, is paused and resumed by turns. The clients are one process and take a part of the same processors. What
+that does to the campaign is measured in the simulator.
 """
 
-import argparse
 import asyncio
-import json
-import secrets
-import statistics
-import sys
 import time
-from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
+from decimal import Decimal
+from typing import Final
 
 import httpx
-import psutil
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.system import System, open_system, run_module
+from benchmarks.api_data import Figure, fill, make_figure, measure_read, run_api
+from benchmarks.arrivals import Evenness, judge_evenness
+from benchmarks.chain import wait_for_addresses
+from benchmarks.filling import add_campaign, find_rehearsal_account
+from benchmarks.options import Options
+from benchmarks.pace_streams import SLOW
+from benchmarks.rehearsal import Rehearsal, open_rehearsal
+from benchmarks.report import Measure, Summary, Target
+from benchmarks.rounds import say
+from benchmarks.system import System, open_system
 from vestnik.db.engine import make_engine, open_session
-from vestnik.db.transitions import start_campaign
-from vestnik.domain.ids import CampaignId
+from vestnik.db.rehearsals import ensure_simulated_account
 
-PASSES = 200
-LISTENERS = 50
-PACE_CHANNELS = 2_000
-IMPORT_LINES = 100_000
-PROBE_PAUSE = 0.005
-"""Seconds between two questions beside a long request."""
-STALL_LIMIT = 100.0
-"""Milliseconds that others may be kept waiting by one."""
-REPORT_GROWTH_LIMIT = 32.0
-"""MiB that the process may grow by for a report of any length."""
-
-
-FILLING = """
-INSERT INTO users (email, role) VALUES ('bench@localhost', 'ADMIN');
-
-INSERT INTO api_tokens (user_id, name, token_hash) SELECT id, 'bench', :hash FROM users;
-
-INSERT INTO channels (username, title, created_at) SELECT 'bench_' || i, 'Channel ' || i, now() -
-make_interval(secs => i) FROM generate_series(1, :jobs) i;
-
-INSERT INTO batches (name) VALUES ('all'), ('part');
-
-INSERT INTO batch_channels (batch_id, channel_id) SELECT b.id, c.id FROM batches b, channels c WHERE
-b.name = 'all';
-
-INSERT INTO batch_channels (batch_id, channel_id) SELECT b.id, c.id FROM batches b, (SELECT id FROM
-channels ORDER BY created_at LIMIT :channels) c WHERE b.name = 'part';
-
-INSERT INTO templates (name, content) VALUES ('bench', 'bench');
-
-INSERT INTO campaigns (name, account_id, account_kind, batch_id, template_id, delivery_rate, status,
-content, started_at, expanded_at, ended_at) SELECT 'large', a.id, a.kind, b.id, t.id, 20, 'COMPLETED',
-jsonb_build_object('text', 'x', 'link_preview', true), now(), now(), now() FROM accounts a, batches b, templates t WHERE
-b.name = 'all';
-
-INSERT INTO campaigns (name, account_id, account_kind, batch_id, template_id, delivery_rate) SELECT
-'start', a.id, a.kind, b.id, t.id, 20 FROM accounts a, batches b, templates t WHERE b.name = 'part';
-
-INSERT INTO jobs (campaign_id, channel_id, account_id, random_id, status, claims, sent_at, error_code)
-SELECT c.id, ch.id, c.account_id, row_number() OVER (), CASE WHEN right(ch.username, 1) = '7' THEN
-'FAILED' ELSE 'SENT' END, 1, now(), CASE WHEN right(ch.username, 1) = '7' THEN 'CHANNEL_PRIVATE' END FROM
-campaigns c, channels ch WHERE c.name = 'large';
-
-INSERT INTO campaign_progress (campaign_id, total, sent, failed) SELECT campaign_id, count(*), count(*)
-FILTER (WHERE status = 'SENT'), count(*) FILTER (WHERE status = 'FAILED') FROM jobs GROUP BY campaign_id
-"""
+ACTION: Final = "action"
+CLIENTS = 8
+CRAWL = 0.001
+"""Messages a second of the campaign that is paused and resumed."""
+RUNNING_CHANNELS: Final = 6_000
+"""Of the campaign that runs: more than it sends meanwhile."""
+LIST_MS, PROGRESS_MS, ACTION_MS = 100.0, 20.0, 100.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    """A latency in milliseconds, and what it should stay below."""
+class Size:
+    """Rows there are, questions one after the other, seconds of many at once, and actions."""
 
-    name: str
-    p50: float
-    p95: float
-    longest: float
-    at_most: float
-
-    @property
-    def is_met(self) -> bool:
-        """Whether p95 stays below the limit."""
-        return self.p95 <= self.at_most
+    rows: int
+    passes: int
+    seconds: float
+    actions: int
 
 
-async def fill(engine: AsyncEngine, *, channels: int, jobs: int) -> dict[str, str]:
-    """Channels, a batch of all, and an ended campaign of `jobs` jobs, a tenth of them failed; ids by name."""
-    token = f"vst_{secrets.token_urlsafe(32)}"
-    parameters = {"hash": sha256(token.encode()).digest(), "jobs": jobs, "channels": channels}
-    async with open_session(engine) as session:
-        for statement in FILLING.split(";"):
-            await session.execute(
-                text(statement), {key: value for key, value in parameters.items() if f":{key}" in statement}
-            )
-        rows = await session.execute(text("SELECT name, id FROM campaigns"))
-        found = {name: str(key) for name, key in rows}
-    async with engine.connect() as connection:
-        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(
-            text("VACUUM ANALYZE")
-        )
-    return found | {"token": token}
+QUICK: Final = Size(rows=20_000, passes=50, seconds=1.0, actions=20)
+FULL: Final = Size(rows=1_000_000, passes=200, seconds=5.0, actions=200)
 
 
-async def measure(client: httpx.AsyncClient, name: str, path: str, *, at_most: float) -> Figure:
-    """The same question many times, along the pages of a list if it is one."""
-    took: list[float] = []
-    cursor: str | None = None
-    for _ in range(PASSES):
-        begun = time.perf_counter()
-        answer = await client.get(path, params={"cursor": cursor} if cursor else {})
-        took.append((time.perf_counter() - begun) * 1000)
-        answer.raise_for_status()
-        cursor = answer.json().get("nextCursor")
-    return make_figure(name, took, at_most)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """Of one run: latencies and requests a second by what was asked, and the pace of the campaign beside it."""
+
+    latencies: dict[str, Figure]
+    rates: dict[str, float]
+    pace: Evenness
 
 
-def make_figure(name: str, took: Sequence[float], at_most: float) -> Figure:
-    """From single latencies in milliseconds."""
-    p95 = statistics.quantiles(took, n=20)[-1] if len(took) > 1 else took[0]
-    return Figure(name=name, p50=statistics.median(took), p95=p95, longest=max(took), at_most=at_most)
-
-
-async def measure_reads(client: httpx.AsyncClient, ids: dict[str, str]) -> list[Figure]:
-    """The lists and the progress."""
-    jobs = f"/api/campaigns/{ids['large']}/jobs"
-    questions = [
-        ("channels, a page of 100", "/api/channels?limit=100", 100),
-        ("channels that are active", "/api/channels?limit=100&active=true", 100),
-        ("jobs, a page of 100", f"{jobs}?limit=100", 100),
-        ("jobs that failed", f"{jobs}?limit=100&status=FAILED", 100),
-        ("jobs that were sent", f"{jobs}?limit=100&status=SENT", 100),
-        ("jobs that are queued (none)", f"{jobs}?limit=100&status=QUEUED", 100),
-        ("campaigns", "/api/campaigns", 100),
-        ("progress", f"/api/campaigns/{ids['large']}/progress", 20),
-    ]
-    return [await measure(client, name, path, at_most=limit) for name, path, limit in questions]
-
-
-async def measure_start(client: httpx.AsyncClient, ids: dict[str, str], channels: int) -> Figure:
-    """One start of a large campaign."""
-    begun = time.perf_counter()
-    answer = await client.post(f"/api/campaigns/{ids['start']}/action", json={"action": "start"})
-    took = (time.perf_counter() - begun) * 1000
-    answer.raise_for_status()
-    await client.post(f"/api/campaigns/{ids['start']}/action", json={"action": "cancel"})
-    return make_figure(f"start of {channels} channels", [took], 3_000)
-
-
-async def probe(client: httpx.AsyncClient, path: str, took: list[float]) -> None:
-    """Ask something small over and over, until cancelled."""
-    while True:
-        begun = time.perf_counter()
-        answer = await client.get(path)
-        took.append((time.perf_counter() - begun) * 1000)
-        answer.raise_for_status()
-        await asyncio.sleep(PROBE_PAUSE)
-
-
-async def measure_beside(
-    client: httpx.AsyncClient, name: str, work: Awaitable[None], *, at_most: float, probed: str = "/healthz"
-) -> list[Figure]:
-    """How long a request takes, and how long others wait meanwhile."""
-    took: list[float] = []
-    probing = asyncio.create_task(probe(client, probed, took))
-    begun = time.perf_counter()
-    await work
-    whole = (time.perf_counter() - begun) * 1000
-    probing.cancel()
-    others = make_figure(f"others beside {name}", took, STALL_LIMIT)
-    return [make_figure(name, [whole], at_most), others]
-
-
-async def import_list(client: httpx.AsyncClient, lines: str) -> None:
-    """New channels, into a batch of their own."""
-    answer = await client.post(
-        "/api/channels/import",
-        params={"batchName": "imported"},
-        content=lines,
-        headers={"Content-Type": "text/plain"},
-    )
-    answer.raise_for_status()
-    assert answer.json()["batchAdded"] == IMPORT_LINES
-
-
-async def download(client: httpx.AsyncClient, path: str, process: psutil.Process) -> dict[str, Any]:
-    """Megabytes of a file, and the memory of the process that sends it: before, and at most meanwhile."""
-    before = peak = process.memory_info().rss
-    size = 0
-    begun = time.perf_counter()
-    async with client.stream("GET", path, timeout=None) as stream:
-        stream.raise_for_status()
-        async for chunk in stream.aiter_bytes():
-            size += len(chunk)
-            peak = max(peak, process.memory_info().rss)
+def list_reads(ids: dict[str, str]) -> dict[str, tuple[str, float]]:
+    """What is asked most, and the milliseconds that 19 of 20 answers may take."""
     return {
-        "report_mib": round(size / 2**20, 1),
-        "seconds": round(time.perf_counter() - begun, 1),
-        "rss_before_mib": round(before / 2**20, 1),
-        "rss_peak_mib": round(peak / 2**20, 1),
+        "campaigns": ("/api/campaigns", LIST_MS),
+        "campaign": (f"/api/campaigns/{ids['running']}", PROGRESS_MS),
+        "progress": (f"/api/campaigns/{ids['running']}/progress", PROGRESS_MS),
+        "jobs": (f"/api/campaigns/{ids['large']}/jobs?limit=100", LIST_MS),
+        "failed_jobs": (f"/api/campaigns/{ids['large']}/jobs?limit=100&status=FAILED", LIST_MS),
+        "channels": ("/api/channels?limit=100", LIST_MS),
     }
 
 
-async def delete_large(client: httpx.AsyncClient, campaign_id: str) -> None:
-    """Delete a campaign with all its jobs; a worker does the rest."""
-    (await client.delete(f"/api/campaigns/{campaign_id}")).raise_for_status()
-
-
-async def await_erasure(engine: AsyncEngine, campaign_id: str) -> None:
-    """Until nothing is left of a deleted campaign."""
-    while True:
-        async with open_session(engine) as session:
-            row = await session.execute(text("SELECT FROM campaigns WHERE id = :id"), {"id": campaign_id})
-            if row.one_or_none() is None:
-                return
-        await asyncio.sleep(0.2)
-
-
-GIVING_UP = """
-INSERT INTO accounts (name, kind) VALUES ('press', 'USER');
-
-INSERT INTO channel_peers (account_id, channel_id, is_active, inactive_reason) SELECT a.id, c.id, false,
-'CHAT_WRITE_FORBIDDEN' FROM accounts a, channels c WHERE a.name = 'press' AND c.username NOT LIKE '%00';
-
-UPDATE channels SET is_active = false, inactive_reason = 'OPERATOR' WHERE username LIKE '%00' AND username NOT LIKE
-'%0000'
-"""
-
-
-async def give_channels_up(engine: AsyncEngine) -> None:
-    """Nearly all channels become inactive, most of them because the only real account may not post there."""
+async def add_running(engine: AsyncEngine, rehearsal: Rehearsal, channels: int) -> dict[str, str]:
+    """Start the campaign that runs, and one of another account that hardly does; both know all their channels."""
     async with open_session(engine) as session:
-        for statement in GIVING_UP.split(";"):
-            await session.execute(text(statement))
-    async with engine.connect() as connection:
-        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(
-            text("VACUUM ANALYZE channels, channel_peers")
-        )
-
-
-async def listen(client: httpx.AsyncClient, campaign_id: str, seen: Counter[str]) -> None:
-    """Follow one campaign and count its events."""
-    async with client.stream("GET", f"/api/campaigns/{campaign_id}/events", timeout=None) as stream:
-        async for line in stream.aiter_lines():
-            seen["events"] += line.startswith("data:")
-
-
-async def run_campaign(system: System, client: httpx.AsyncClient, listeners: int) -> dict[str, Any]:
-    """Seconds of a campaign at 200/s of which the first listener sees the end, with so many listeners."""
-    engine = make_engine(system.url, name="benchmark")
-    try:
-        async with open_session(engine) as session:
-            await session.execute(text("UPDATE accounts SET rate = 200"))
-            row = await session.execute(
-                text(
-                    "INSERT INTO campaigns (name, account_id, account_kind, batch_id, template_id, delivery_rate)"
-                    " SELECT 'pace', a.id, a.kind, b.id, t.id, 200 FROM accounts a, batches b, templates t"
-                    " WHERE b.name = 'few' RETURNING id"
-                )
-            )
-            campaign_id = CampaignId(row.scalar_one())
-            await start_campaign(session, campaign_id)
-        seen: Counter[str] = Counter()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(listen(client, str(campaign_id), seen)) for _ in range(listeners)]
-            begun = time.monotonic()
-            while (await _read_status(engine, campaign_id)) != "COMPLETED":  # noqa: ASYNC110 - it has no event
-                await asyncio.sleep(0.05)
-            took = time.monotonic() - begun
-            for task in tasks:
-                task.cancel()
-        return {"listeners": listeners, "seconds": round(took, 2), "events": seen["events"]}
-    finally:
-        await engine.dispose()
-
-
-async def _read_status(engine: AsyncEngine, campaign_id: CampaignId) -> str:
-    async with open_session(engine) as session:
-        row = await session.execute(text("SELECT status FROM campaigns WHERE id = :id"), {"id": campaign_id})
-        return str(row.scalar_one())
-
-
-async def run(
-    system: System, url: str, pid: int, *, channels: int, jobs: int
-) -> tuple[list[Figure], list[dict[str, Any]]]:
-    """All of it against an API that runs."""
-    engine = make_engine(system.url, name="benchmark")
-    try:
-        ids = await fill(engine, channels=channels, jobs=jobs)
-        async with open_session(engine) as session:
-            await session.execute(text("INSERT INTO batches (name) VALUES ('few')"))
-            await session.execute(
-                text(
-                    "INSERT INTO batch_channels (batch_id, channel_id) SELECT b.id, c.id FROM batches b,"
-                    " (SELECT id FROM channels ORDER BY created_at LIMIT :n) c WHERE b.name = 'few'"
-                ),
-                {"n": PACE_CHANNELS},
-            )
-    finally:
-        await engine.dispose()
-    headers = {"Authorization": f"Bearer {ids['token']}"}
-    limits = httpx.Limits(max_connections=LISTENERS + 10)
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits) as client:
-        figures = await measure_reads(client, ids)
-        figures.append(await measure_start(client, ids, channels))
-        with system.run_worker():
-            await run_campaign(system, client, 0)  # addresses become known
-            order = (0, LISTENERS, 0, LISTENERS)
-            paces = [await run_campaign(system, client, listeners) for listeners in order]
-        further, memory = await measure_long_requests(system, client, ids, pid)
-    return figures + further, [*paces, memory]
-
-
-async def measure_long_requests(
-    system: System, client: httpx.AsyncClient, ids: dict[str, str], pid: int
-) -> tuple[list[Figure], dict[str, Any]]:
-    """An import, a report, a deletion, and a list with few hits: what they take, and what from others."""
-    engine = make_engine(system.url, name="benchmark")
-    campaign = f"/api/campaigns/{ids['large']}"
-    try:
-        lines = "".join(f"@imported_{number}\n" for number in range(IMPORT_LINES))
-        importing = import_list(client, lines)
-        figures = await measure_beside(client, f"import of {IMPORT_LINES} lines", importing, at_most=20_000)
-        memory = await download(client, f"{campaign}/report.csv", psutil.Process(pid))
-        growth = memory["rss_peak_mib"] - memory["rss_before_mib"]
-        memory["is_met"] = growth <= REPORT_GROWTH_LIMIT
-        deleting = delete_large(client, ids["large"])
-        figures += await measure_beside(client, "deletion of a large campaign", deleting, at_most=1_000)
-        with system.run_worker():
-            erasing = await_erasure(engine, ids["large"])
-            figures += await measure_beside(
-                client,
-                "end of that deletion",
-                erasing,
-                at_most=600_000,
-                probed=f"/api/campaigns/{ids['start']}/progress",
-            )
-        await give_channels_up(engine)
-        few = "/api/channels?limit=100&active=true"
-        figures.append(await measure(client, "few active of many channels", few, at_most=100))
-    finally:
-        await engine.dispose()
-    return figures, memory
-
-
-def main() -> None:
-    """Run once; the exit code is 1 when a latency is above its limit."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--channels", type=int, default=100_000, help="channels of the campaign that is started"
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=1_000_000, help="jobs of the large campaign, and channels"
-    )
-    options = parser.parse_args()
-    with open_system() as system:
-        variables = {
-            "DATABASE_URL": system.url.render_as_string(hide_password=False),
-            "VESTNIK_DATA_DIR": str(system.folder),
-            "VESTNIK_SECRET_KEY": system.key.hex(),
-            "VESTNIK_API_RATE": "10000",
+        batch = await session.execute(text("SELECT id FROM batches WHERE name = 'part'"))
+        batch_id = batch.scalar_one()
+        account_id = await find_rehearsal_account(session)
+        other_id = await ensure_simulated_account(session, "other", Decimal(str(SLOW)))
+        found = {
+            "running": await add_campaign(session, "running", account_id, batch_id, rate=SLOW),
+            "acted": await add_campaign(session, "acted", other_id, batch_id, rate=CRAWL),
         }
-        with run_module("vestnik", "api", "--port", "0", folder=system.folder, variables=variables) as ready:
-            figures, paces = asyncio.run(
-                run(system, ready["url"], ready["pid"], channels=options.channels, jobs=options.jobs)
-            )
-    for figure in figures:
-        mark = "" if figure.is_met else "  <- above the limit"
-        print(
-            f"{figure.name:32} p50 {figure.p50:8.1f} ms   p95 {figure.p95:8.1f} ms   at most "
-            f"{figure.at_most:g} ms{mark}"
+    await rehearsal.set_account_rate(SLOW)
+    for campaign_id in found.values():
+        await rehearsal.start(campaign_id)
+    await wait_for_addresses(engine, [account_id, other_id], channels)
+    return {name: str(campaign_id) for name, campaign_id in found.items()} | {"account": str(account_id)}
+
+
+async def count_rate(client: httpx.AsyncClient, path: str, seconds: float) -> float:
+    """Answers a second to clients that ask again as soon as they are answered."""
+    end = time.perf_counter() + seconds
+
+    async def ask() -> int:
+        answered = 0
+        while time.perf_counter() < end:
+            (await client.get(path)).raise_for_status()
+            answered += 1
+        return answered
+
+    begun = time.perf_counter()
+    counts = await asyncio.gather(*(ask() for _ in range(CLIENTS)))
+    return sum(counts) / (time.perf_counter() - begun)
+
+
+async def time_actions(client: httpx.AsyncClient, campaign_id: str, actions: int) -> Figure:
+    """Pauses and resumes by turns, one at a time."""
+    took = []
+    for number in range(actions):
+        action = "resume" if number % 2 else "pause"
+        begun = time.perf_counter()
+        answer = await client.post(f"/api/campaigns/{campaign_id}/action", json={"action": action})
+        took.append((time.perf_counter() - begun) * 1000)
+        answer.raise_for_status()
+    return make_figure(ACTION, took, ACTION_MS)
+
+
+async def ask_all(
+    client: httpx.AsyncClient, ids: dict[str, str], size: Size
+) -> tuple[dict[str, Figure], dict[str, float]]:
+    """Latencies and rates."""
+    latencies, rates = {}, {}
+    for name, (path, limit) in list_reads(ids).items():
+        latencies[name] = await measure_read(client, name, path, at_most=limit, passes=size.passes)
+        rates[name] = await count_rate(client, path, size.seconds)
+    begun = time.perf_counter()
+    latencies[ACTION] = await time_actions(client, ids["acted"], size.actions)
+    rates[ACTION] = size.actions / (time.perf_counter() - begun)
+    return latencies, rates
+
+
+async def run_once(system: System, url: str, size: Size) -> Load:
+    """All questions, while the campaign runs from before the first to after the last."""
+    engine = make_engine(system.url, name="benchmark")
+    try:
+        channels = min(RUNNING_CHANNELS, size.rows)
+        ids = await fill(engine, channels=channels, jobs=size.rows)
+        headers = {"Authorization": f"Bearer {ids['token']}"}
+        with system.run_worker():
+            async with (
+                open_rehearsal(system) as rehearsal,
+                httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client,
+            ):
+                ids |= await add_running(engine, rehearsal, channels)
+                begun = time.monotonic()
+                latencies, rates = await ask_all(client, ids, size)
+                ended = time.monotonic()
+                await require_running(client, ids["running"])
+                await rehearsal.look()
+                pace = judge_evenness([rehearsal.list_attempts(begun, ended, ids["account"])], SLOW)
+    finally:
+        await engine.dispose()
+    return Load(latencies=latencies, rates=rates, pace=pace)
+
+
+async def require_running(client: httpx.AsyncClient, campaign_id: str) -> None:
+    """Raises SystemExit when it has ended: what was measured then was an idle system."""
+    answer = await client.get(f"/api/campaigns/{campaign_id}")
+    answer.raise_for_status()
+    if answer.json()["status"] != "RUNNING":
+        raise SystemExit("the campaign ended before all was measured")
+
+
+def run(size: Size) -> Load:
+    """On a system of its own."""
+    with open_system() as system, run_api(system) as (url, _):
+        return asyncio.run(run_once(system, url, size))
+
+
+def measure(options: Options) -> Iterator[Measure]:
+    """Each read, the actions, and the campaign that ran meanwhile."""
+    size = FULL if options.full else QUICK
+    loads = []
+    for number in range(options.runs):
+        say(f"api: run {number + 1} of {options.runs}")
+        loads.append(run(size))
+    settings = {"rows": size.rows, "rate": SLOW}
+    for name, figure in loads[0].latencies.items():
+        yield Measure(
+            name=f"api.{name}.p95",
+            unit="ms",
+            ours=Summary.of([load.latencies[name].p95 for load in loads]),
+            targets=(Target(at_most=figure.at_most),),
+            settings=settings | {"clients": 1},
         )
-    for pace in paces:
-        print(json.dumps(pace))
-    sys.exit(not (all(figure.is_met for figure in figures) and paces[-1]["is_met"]))
-
-
-if __name__ == "__main__":
-    main()
+        yield Measure(
+            name=f"api.{name}.rate",
+            unit="requests/s",
+            ours=Summary.of([load.rates[name] for load in loads]),
+            settings=settings | {"clients": 1 if name == ACTION else CLIENTS},
+        )
+    yield Measure(
+        name="api.beside.lateness_p99",
+        unit="ms",
+        ours=Summary.of([1000 * load.pace.p99 for load in loads]),
+        settings=settings,
+    )
+    yield Measure(
+        name="api.beside.busiest_second",
+        unit="posts",
+        ours=Summary.of([load.pace.busiest for load in loads]),
+        settings=settings,
+    )

@@ -135,6 +135,16 @@ async def learn_addresses(
 ) -> None:
     """Let the worker list every account's dialogs, so that no look-up is measured."""
     campaign_ids = await start_all(engine, account_ids, batch_id, rate=1)
+    await wait_for_addresses(engine, account_ids, channels)
+    for campaign_id in campaign_ids:
+        async with open_session(engine) as session:
+            await cancel_campaign(session, ACTOR, campaign_id)
+    await asyncio.sleep(1)
+    await vacuum(engine)
+
+
+async def wait_for_addresses(engine: AsyncEngine, account_ids: Sequence[AccountId], channels: int) -> None:
+    """Until each account knows so many channels. Raises SystemExit when that takes too long."""
     known = text(
         "SELECT count(*) FROM channel_peers WHERE access_hash IS NOT NULL AND account_id = ANY (:account_ids)"
     )
@@ -148,11 +158,6 @@ async def learn_addresses(
                 await asyncio.sleep(SAMPLE_EVERY)
     except TimeoutError:
         raise SystemExit("the accounts did not learn their channels' addresses in time") from None
-    for campaign_id in campaign_ids:
-        async with open_session(engine) as session:
-            await cancel_campaign(session, ACTOR, campaign_id)
-    await asyncio.sleep(1)
-    await vacuum(engine)
 
 
 async def start_all(

@@ -20,13 +20,28 @@ def list_contestants() -> Mapping[str, Any]:
     return found
 
 
-def choose_contestants(wanted: Sequence[str] | None) -> dict[str, Any]:
-    """Those that are wanted, or all of them; raises InvalidInputError for one that is not known."""
-    known = list_contestants()
+def choose_contestants(
+    wanted: Sequence[str] | None, known: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Those that are wanted; without a wish all that are installed.
+
+    Raises InvalidInputError for one that nobody knows, or that is not installed.
+    """
+    peers = list_contestants() if known is None else known
     if wanted is None:
-        return dict(known)
-    if unknown := [name for name in wanted if name not in known]:
-        raise InvalidInputError(
-            f"there is no peer {unknown[0]!r}; there are {', '.join(known) or 'none'}", field="peers"
-        )
-    return {name: known[name] for name in wanted}
+        return {name: peer for name, peer in peers.items() if peer.is_installed}
+    for name in wanted:
+        if name not in peers:
+            raise InvalidInputError(
+                f"there is no peer {name!r}; there are {', '.join(peers) or 'none'}", field="peers"
+            )
+        if not peers[name].is_installed:
+            raise InvalidInputError(
+                f"the peer {name!r} is not installed; see make bench-peers", field="peers"
+            )
+    return {name: peers[name] for name in wanted}
+
+
+def list_versions(peers: Mapping[str, Any]) -> dict[str, str]:
+    """Of what was installed of each."""
+    return {name: str(peer.package.version) for name, peer in peers.items()}

@@ -35,6 +35,8 @@ class Rehearsal:
         self._numbers = count(1)
         self.attempts: list[float] = []
         """When each request to post arrived, whatever became of it."""
+        self._senders: list[str] = []
+        """The account of each."""
         self.posts: list[Post] = []
 
     async def commit(self, act: Callable[[AsyncSession], Awaitable[object]]) -> float:
@@ -97,12 +99,16 @@ class Rehearsal:
         """Take over what the simulator has seen since the last look; best while nothing is being posted."""
         while page := await self.control.list_attempts(first=len(self.attempts), limit=PAGE):
             self.attempts += [attempt.arrived_monotonic for attempt in page]
+            self._senders += [attempt.account for attempt in page]
         while posts := await self.control.list_posts(first=len(self.posts), limit=PAGE):
             self.posts += posts
 
-    def list_attempts(self, begin: float, end: float = math.inf) -> list[float]:
-        """When requests to post arrived between two instants, also those that were refused."""
-        return sorted(at for at in self.attempts if begin < at < end)
+    def list_attempts(
+        self, begin: float, end: float = math.inf, account_id: str | None = None
+    ) -> list[float]:
+        """When requests to post, refused ones too, arrived between two instants; of one account or of all."""
+        attempts = zip(self.attempts, self._senders, strict=True)
+        return sorted(at for at, sender in attempts if begin < at < end and account_id in {None, sender})
 
 
 @asynccontextmanager

@@ -213,7 +213,7 @@ async def test_fifty_thousand_lines_are_imported_in_one_request(
     operator: httpx.AsyncClient, stage: Stage
 ) -> None:
     table = "link,title\n" + "".join(f"https://t.me/channel_{n},Channel {n}\n" for n in range(50_000))
-    # Of this process, so that others on the machine do not decide; benchmarks/api.py watches the clock.
+    # Of this process, so that others on the machine do not decide; benchmarks/api_large.py watches the clock.
     began = time.process_time()
     answer = await send(operator, table, "text/csv", batchName="All")
     elapsed = time.process_time() - began
