@@ -108,7 +108,7 @@ class BullMQ {
       {
         connection: this.place.worker_connection,
         autorun: false,
-        concurrency: measure === 'pause' ? 20 : 100,
+        concurrency: measure === 'pause' ? 20 : 50,
         removeOnComplete: { count: 0 },
         ...(measure === 'pace' && { limiter: LIMITERS[way](rate) }),
         ...this.settings,

@@ -24,7 +24,7 @@ PAUSES: Final = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """A queue library at certain settings. `variant_of` names the peer that is the same library at its best."""
+    """A queue library at certain settings."""
 
     name: str
     package: Package
@@ -34,7 +34,6 @@ class Peer:
     pace_way: str = ""
     pause_way: str = ""
     needs_redis: bool = False
-    variant_of: str | None = None
 
     @property
     def is_installed(self) -> bool:
@@ -117,6 +116,7 @@ def name_package(runtime: Runtime, name: str) -> Package:
     return Package(name=name, runtime=runtime)
 
 
+# Of each program the first is the library at its usual settings.
 ALL: Final[tuple[Peer, ...]] = (
     WholeQueue(
         name="graphile-worker",
@@ -131,7 +131,6 @@ ALL: Final[tuple[Peer, ...]] = (
         package=name_package(Runtime.NODE, "graphile-worker"),
         program="graphile_worker",
         settings={"batched": False},
-        variant_of="graphile-worker",
     ),
     WholeQueue(
         name="pg-boss",
@@ -147,7 +146,6 @@ ALL: Final[tuple[Peer, ...]] = (
         program="pg_boss",
         settings={"version": 12},
         pause_way="cancel",
-        variant_of="pg-boss",
     ),
     WholeQueue(
         name="pg-boss-10",
@@ -171,7 +169,6 @@ ALL: Final[tuple[Peer, ...]] = (
         program="bullmq",
         pace_way="per_second",
         needs_redis=True,
-        variant_of="bullmq",
     ),
     WholeQueue(
         name="bullmq-postgres",
@@ -198,9 +195,3 @@ ALL: Final[tuple[Peer, ...]] = (
 def list_peers() -> dict[str, Peer]:
     """Those that are installed, by name."""
     return {peer.name: peer for peer in ALL if peer.is_installed}
-
-
-def list_versions() -> dict[str, str]:
-    """Of the packages that are installed, by name."""
-    packages = {peer.package.name: peer.package.version for peer in ALL}
-    return {name: version for name, version in packages.items() if version is not None}

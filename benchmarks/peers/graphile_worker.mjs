@@ -50,7 +50,7 @@ class GraphileWorker {
   }
 
   hire(handle, { measure, rate }) {
-    const is_batched = this.batched && measure !== 'pace' && measure !== 'pause'
+    const is_batched = this.batched && measure !== 'pause'
     const options = {
       preset: {
         worker: {

@@ -5,12 +5,16 @@ import shutil
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
 PROGRAMS: Final = Path(__file__).resolve().parent
 FOLDER: Final = PROGRAMS / ".installed"
 BIN: Final = FOLDER / "python" / ("Scripts" if sys.platform == "win32" else "bin")
+SITE: Final = [
+    str(folder) for end in ("Lib", "lib/*") for folder in (FOLDER / "python").glob(f"{end}/site-packages")
+]
 
 
 class Runtime(StrEnum):
@@ -33,8 +37,7 @@ class Package:
         if self.runtime is Runtime.NODE:
             manifest = FOLDER / "node_modules" / self.name / "package.json"
             return str(json.loads(manifest.read_bytes())["version"]) if manifest.is_file() else None
-        found = next((FOLDER / "python").glob(f"**/site-packages/{self.name}-*.dist-info"), None)
-        return None if found is None else found.stem.removeprefix(f"{self.name}-")
+        return next((found.version for found in distributions(path=SITE, name=self.name)), None)
 
 
 def find_program(runtime: Runtime) -> Path:

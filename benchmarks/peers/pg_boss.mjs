@@ -11,7 +11,7 @@ const POLL_SECONDS = 0.5 // the least that it takes
 
 /** What work() is called with: the batch, how many workers take one, and whether a full batch calls for the next. */
 function choose_settings({ measure, rate }) {
-  if (measure === 'drain') return { batchSize: 500, workers: 2, burst: true }
+  if (measure === 'drain') return { batchSize: 500, workers: 4, burst: true }
   if (measure === 'pause') return { batchSize: 10, workers: 2, burst: true }
   if (measure === 'pace') return { batchSize: Math.max(Math.round(rate * POLL_SECONDS), 1), workers: 1, burst: false }
   return { batchSize: 1, workers: 1, burst: false }
