@@ -17,7 +17,7 @@ from sqlalchemy import URL, text
 
 from benchmarks.contestants import choose_contestants
 from benchmarks.drain_worker import DATABASE, VARIABLE, Drained, Share
-from benchmarks.filling import add_batch, add_channels, make_known, vacuum
+from benchmarks.filling import add_batch, add_channels, make_known, settle, vacuum
 from benchmarks.ledger import queue_campaign
 from benchmarks.options import Options
 from benchmarks.report import Measure, Target
@@ -106,6 +106,7 @@ async def prepare(url: URL, setting: Setting, jobs: int) -> list[AccountId]:
         for number, account_id in enumerate(account_ids):
             await queue_campaign(engine, account_id, f"warm-up {number}", warm_up_id)
             await queue_campaign(engine, account_id, f"campaign {number}", batch_id)
+        await settle(engine)
     finally:
         await engine.dispose()
     return account_ids

@@ -95,6 +95,14 @@ async def forget_campaigns(engine: AsyncEngine) -> None:
             await direct.execute(text(statement))
 
 
+async def settle(engine: AsyncEngine) -> None:
+    """What the statistics say is true then, and nothing of what was made is left to be written."""
+    await vacuum(engine)
+    async with engine.connect() as connection:
+        direct = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await direct.execute(text("CHECKPOINT"))
+
+
 async def vacuum(engine: AsyncEngine) -> None:
     """As autovacuum would have done by the time that anybody starts a campaign."""
     async with engine.connect() as connection:
