@@ -102,12 +102,12 @@ async def vacuum(engine: AsyncEngine) -> None:
         await direct.execute(text("VACUUM ANALYZE"))
 
 
-async def prepare_channels(engine: AsyncEngine, count: int) -> tuple[AccountId, UUID]:
-    """The rehearsal account and a batch of so many channels, all of whose addresses it knows."""
+async def prepare_channels(engine: AsyncEngine, sizes: Sequence[int]) -> tuple[AccountId, dict[int, UUID]]:
+    """The rehearsal account and a batch of each size, all of whose channels it knows the addresses of."""
     async with open_session(engine) as session:
         account_id = await find_rehearsal_account(session)
-        await add_channels(session, count)
+        await add_channels(session, max(sizes))
         await make_known(session, account_id)
-        batch_id = await add_batch(session, "bench")
+        batch_ids = {size: await add_batch(session, f"{size}", limit=size) for size in set(sizes)}
     await vacuum(engine)
-    return account_id, batch_id
+    return account_id, batch_ids

@@ -6,7 +6,7 @@ one, which sends through Telethon to a simulator.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.chain import run_chain
-from benchmarks.filling import add_batch, forget_campaigns, prepare_channels
+from benchmarks.filling import forget_campaigns, prepare_channels
 from benchmarks.ledger import BATCH, Drain, compare_ends, drain, queue_campaign, take_lease
 from benchmarks.options import Options
 from benchmarks.report import Measure, Summary, Target
@@ -35,7 +35,30 @@ SHARED_JOBS, FULL_SHARED_JOBS = 10_000, 100_000
 WARM_UP = 500
 COST_RATIO = 1.2
 MEMORY_MIB = 8
-WORKER_POSTS, FULL_WORKER_POSTS = 3_000, 50_000
+WORKER_POSTS, FULL_WORKER_POSTS = 2_000, 50_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """A ledger: how many jobs, and how many campaigns have them."""
+
+    jobs: int
+    campaigns: int = 1
+
+    @property
+    def each(self) -> int:
+        """Jobs of one campaign."""
+        return self.jobs // self.campaigns
+
+    @property
+    def name(self) -> str:
+        """What its measures are called by."""
+        return f"{self.jobs}" if self.campaigns == 1 else f"{self.campaigns}_campaigns"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it is, in a measure."""
+        return {"jobs": self.jobs, "campaigns": self.campaigns, "batch": BATCH}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,16 +87,20 @@ def judge_drains(drains: Sequence[Drain], *, row: float, database: float) -> Gro
     )
 
 
-async def grow(url: URL, jobs: int, campaigns: int, runs: int) -> list[Growth]:
-    """One size, so many times, each beginning with an empty ledger."""
+async def grow(url: URL, ledgers: Sequence[Shape], runs: int) -> dict[Shape, list[Growth]]:
+    """Each so many times, by turns, so that the machine is much the same for all; always on an empty ledger."""
     engine = make_engine(url, name="benchmark")
     try:
-        account_id, batch_id = await prepare_channels(engine, jobs // campaigns)
-        async with open_session(engine) as session:
-            few = await add_batch(session, "few", limit=WARM_UP)
+        account_id, batch_ids = await prepare_channels(engine, [WARM_UP, *(shape.each for shape in ledgers)])
         lease = await take_lease(Ledger(engine), account_id)
-        await fill_and_drain(engine, lease, [few])
-        return [await grow_once(engine, lease, [batch_id] * campaigns, jobs) for _ in range(runs)]
+        await fill_and_drain(engine, lease, [batch_ids[WARM_UP]])
+        found: dict[Shape, list[Growth]] = {shape: [] for shape in ledgers}
+        for number in range(runs):
+            for shape in reversed(ledgers) if number % 2 else ledgers:
+                say(f"growth: {shape.jobs} jobs of {shape.campaigns} campaigns, run {number + 1} of {runs}")
+                batches = [batch_ids[shape.each]] * shape.campaigns
+                found[shape].append(await grow_once(engine, lease, batches, shape.jobs))
+        return found
     finally:
         await engine.dispose()
 
@@ -99,65 +126,51 @@ async def fill_and_drain(engine: AsyncEngine, lease: Lease, batch_ids: Sequence[
     return await drain(Ledger(engine), lease, campaign_ids, BATCH)
 
 
-def describe(name: str, growths: Sequence[Growth], settings: dict[str, Any]) -> Iterator[Measure]:
+def describe(shape: Shape, growths: Sequence[Growth]) -> Iterator[Measure]:
     """The figures of one ledger."""
 
     def make(part: str, unit: str, values: list[float], *targets: Target) -> Measure:
         return Measure(
-            name=f"growth.{name}.{part}",
+            name=f"growth.{shape.name}.{part}",
             unit=unit,
             ours=Summary.of(values),
             targets=targets,
-            settings=settings,
+            settings=shape.settings,
         )
 
     yield make("cost", "µs/message", [each.cost for each in growths])
     yield make("claim", "ms", [each.claim for each in growths])
-    if settings["jobs"] >= LEAST_JOBS:
+    if shape.jobs >= LEAST_JOBS:
         yield make("memory", "MiB", [each.memory for each in growths], Target(at_most=MEMORY_MIB))
     yield make("row", "bytes/job", [each.row for each in growths])
     yield make("database", "MiB", [each.database for each in growths])
 
 
-def compare_costs(
-    name: str, few: Sequence[Growth], many: Sequence[Growth], settings: dict[str, Any]
-) -> Measure:
-    """What a message costs in the larger ledger, in parts of what it costs in the smaller one."""
-    ratios = [after.cost / before.cost for before, after in zip(few, many, strict=True)]
+def compare_costs(shape: Shape, other: Shape, found: Mapping[Shape, Sequence[Growth]]) -> Measure:
+    """What a message costs in one ledger, in parts of what it costs in another."""
+    pairs = zip(found[shape], found[other], strict=True)
     return Measure(
-        name=f"growth.{name}.cost_ratio",
+        name=f"growth.{shape.name}.cost_ratio",
         unit="×",
-        ours=Summary.of(ratios),
+        ours=Summary.of([after.cost / before.cost for after, before in pairs]),
         targets=(Target(at_most=COST_RATIO),),
-        settings=settings,
+        settings=shape.settings | {"against": other.name},
     )
-
-
-def run_growth(jobs: int, campaigns: int, runs: int) -> list[Growth]:
-    """On a database of its own."""
-    say(f"growth: {jobs} jobs of {campaigns} campaigns")
-    with open_database() as (_, url):
-        return asyncio.run(grow(url, jobs, campaigns, runs))
 
 
 def measure(options: Options) -> Iterator[Measure]:
     """By size, by the number of campaigns, and a worker's memory."""
     sizes = FULL_SIZES if options.full else SIZES
-    shared = FULL_SHARED_JOBS if options.full else SHARED_JOBS
-    by_size: dict[int, list[Growth]] = {}
-    for jobs in sizes:
-        settings = {"jobs": jobs, "campaigns": 1, "batch": BATCH}
-        by_size[jobs] = run_growth(jobs, 1, options.runs)
-        yield from describe(f"{jobs}", by_size[jobs], settings)
-        if jobs > sizes[0]:
-            yield compare_costs(f"{jobs}", by_size[sizes[0]], by_size[jobs], settings | {"against": sizes[0]})
-    for campaigns in CAMPAIGNS:
-        settings = {"jobs": shared, "campaigns": campaigns, "batch": BATCH}
-        growths = run_growth(shared, campaigns, options.runs)
-        yield from describe(f"{campaigns}_campaigns", growths, settings)
-        yield compare_costs(
-            f"{campaigns}_campaigns", by_size[shared], growths, settings | {"against": "one campaign"}
-        )
+    alone = [Shape(jobs=jobs) for jobs in sizes]
+    shared = [Shape(jobs=FULL_SHARED_JOBS if options.full else SHARED_JOBS, campaigns=n) for n in CAMPAIGNS]
+    with open_database() as (_, url):
+        found = asyncio.run(grow(url, [*alone, *shared], options.runs))
+    for shape, growths in found.items():
+        yield from describe(shape, growths)
+        if shape.campaigns > 1:
+            yield compare_costs(shape, Shape(jobs=shape.jobs), found)
+        elif shape != alone[0]:
+            yield compare_costs(shape, alone[0], found)
     yield measure_worker(FULL_WORKER_POSTS if options.full else WORKER_POSTS)
 
 
@@ -170,6 +183,7 @@ def measure_worker(posts: int) -> Measure:
         name="growth.worker.memory",
         unit="MiB",
         ours=Summary.of([chain.memory_growth]),
-        targets=(Target(at_most=MEMORY_MIB),),
+        # Of a few thousand posts most of the growth is what a worker fills once.
+        targets=(Target(at_most=MEMORY_MIB),) if posts == FULL_WORKER_POSTS else (),
         settings={"posts": posts, "accounts": chain.accounts},
     )

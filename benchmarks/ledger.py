@@ -118,8 +118,8 @@ async def measure(url: URL, jobs: int, batch: int) -> dict[str, object]:
     """Prepare, drain, and compare the first with the last twentieth."""
     engine = make_engine(url, name="benchmark")
     try:
-        account_id, batch_id = await prepare_channels(engine, jobs)
-        campaign_id = await queue_campaign(engine, account_id, "bench", batch_id)
+        account_id, batch_ids = await prepare_channels(engine, [jobs])
+        campaign_id = await queue_campaign(engine, account_id, "bench", batch_ids[jobs])
         ledger = Ledger(engine)
         figures = await drain(ledger, await take_lease(ledger, account_id), [campaign_id], batch)
     finally:

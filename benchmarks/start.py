@@ -7,7 +7,7 @@ every installation; all channels have an address, which is the slower case.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,7 +15,6 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.filling import (
-    add_batch,
     add_campaign,
     forget_campaigns,
     prepare_channels,
@@ -94,23 +93,26 @@ def describe(jobs: int, starts: list[Start]) -> Iterator[Measure]:
     )
 
 
-async def time_starts(url: URL, jobs: int, runs: int) -> list[Start]:
-    """So many starts of one size, one after the other."""
+async def time_starts(url: URL, sizes: Sequence[int], runs: int) -> dict[int, list[Start]]:
+    """So many starts of each size, one after the other."""
     engine = make_engine(url, name="benchmark", pool_size=1)
     try:
-        account_id, batch_id = await prepare_channels(engine, jobs)
-        async with open_session(engine) as session:
-            few = await add_batch(session, "few", limit=WARM_UP)
-        await time_start(engine, account_id, few, WARM_UP)  # statements are compiled and caches filled
-        return [await time_start(engine, account_id, batch_id, jobs) for _ in range(runs)]
+        account_id, batch_ids = await prepare_channels(engine, [WARM_UP, *sizes])
+        await time_start(
+            engine, account_id, batch_ids[WARM_UP], WARM_UP
+        )  # statements are compiled, caches filled
+        starts: dict[int, list[Start]] = {}
+        for jobs in sizes:
+            say(f"start: {jobs} channels")
+            starts[jobs] = [await time_start(engine, account_id, batch_ids[jobs], jobs) for _ in range(runs)]
+        return starts
     finally:
         await engine.dispose()
 
 
 def measure(options: Options) -> Iterator[Measure]:
-    """Each size on a database of its own."""
-    for jobs in FULL_SIZES if options.full else SIZES:
-        say(f"start: {jobs} channels")
-        with open_database() as (_, url):
-            starts = asyncio.run(time_starts(url, jobs, options.runs))
+    """Each size on the same database, with the channels of the largest."""
+    with open_database() as (_, url):
+        found = asyncio.run(time_starts(url, FULL_SIZES if options.full else SIZES, options.runs))
+    for jobs, starts in found.items():
         yield from describe(jobs, starts)

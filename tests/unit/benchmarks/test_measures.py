@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from benchmarks.chain import WorkerWatch, judge_chain
-from benchmarks.growth import Growth, compare_costs, judge_drains
+from benchmarks.growth import Growth, Shape, compare_costs, judge_drains
 from benchmarks.ledger import Drain, compare_ends, share_out
 from benchmarks.pace_measures import describe_disturbed
 from benchmarks.pace_streams import Stream
@@ -49,7 +49,10 @@ def test_what_a_message_costs_is_counted_over_all_drains() -> None:
 
 
 def test_costs_are_compared_run_by_run() -> None:
-    found = compare_costs("10", [make_growth(10), make_growth(20)], [make_growth(11), make_growth(26)], {})
+    small, large = Shape(jobs=1_000), Shape(jobs=10_000, campaigns=10)
+    growths = {small: [make_growth(10), make_growth(20)], large: [make_growth(11), make_growth(26)]}
+    found = compare_costs(large, small, growths)
+    assert found.name == "growth.10_campaigns.cost_ratio"
     assert found.ours.median == pytest.approx(1.2)
     assert [found.is_met(target) for target in found.targets] == [True]
 
