@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.contestants import choose_contestants, list_versions
+from benchmarks.contestants import choose_contestants, list_versions, pick_one_of_each
 from benchmarks.machine import describe_run
 from benchmarks.options import MEASURES, Options, Request, parse_request
 from benchmarks.report import Measure
@@ -50,6 +50,8 @@ class Report:
 def run(request: Request) -> int:
     """All that was asked for; what fails is said, and the rest goes on."""
     peers = choose_contestants(request.peers)
+    if request.peers is None and not request.full:
+        peers = pick_one_of_each(peers)
     options = Options(full=request.full, runs=request.runs, peers=tuple(peers))
     described = describe_run() | {"peers": list_versions(peers)}
     report = Report(described, as_json=request.as_json)

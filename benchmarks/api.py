@@ -19,11 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.api_data import Figure, fill, make_figure, measure_read, run_api
 from benchmarks.arrivals import Evenness, judge_evenness
-from benchmarks.chain import wait_for_addresses
 from benchmarks.filling import add_campaign, find_rehearsal_account
 from benchmarks.options import Options
-from benchmarks.pace_streams import SLOW
-from benchmarks.rehearsal import Rehearsal, open_rehearsal
+from benchmarks.pace_streams import CRAWL, SLOW
+from benchmarks.rehearsal import Rehearsal, open_rehearsal, wait_for_addresses
 from benchmarks.report import Measure, Summary, Target
 from benchmarks.rounds import say
 from benchmarks.system import System, open_system
@@ -32,8 +31,6 @@ from vestnik.db.rehearsals import ensure_simulated_account
 
 ACTION: Final = "action"
 CLIENTS = 8
-CRAWL = 0.001
-"""Messages a second of the campaign that is paused and resumed."""
 RUNNING_CHANNELS: Final = 6_000
 """Of the campaign that runs: more than it sends meanwhile."""
 LIST_MS, PROGRESS_MS, ACTION_MS = 100.0, 20.0, 100.0
@@ -49,7 +46,7 @@ class Size:
     actions: int
 
 
-QUICK: Final = Size(rows=20_000, passes=50, seconds=1.0, actions=20)
+QUICK: Final = Size(rows=20_000, passes=40, seconds=0.5, actions=20)
 FULL: Final = Size(rows=1_000_000, passes=200, seconds=5.0, actions=200)
 
 

@@ -10,14 +10,18 @@ import json
 import logging
 import time
 from collections import defaultdict
+from decimal import Decimal
+from itertools import cycle
 
 import structlog
-from sqlalchemy import URL, text
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.filling import add_batch, add_campaign, add_channels
 from benchmarks.system import open_database
 from vestnik.bootstrap import read_session_key
 from vestnik.db.engine import make_engine, open_session
+from vestnik.db.rehearsals import ensure_simulated_account
 from vestnik.db.transitions import start_campaign
 from vestnik.domain.ids import CampaignId
 from vestnik.settings import load_settings
@@ -29,37 +33,17 @@ from vestnik.worker.process import run_worker
 
 async def prepare(engine: AsyncEngine, options: argparse.Namespace) -> list[CampaignId]:
     """Accounts of the rate, and campaigns of the same rate that are spread over them in turn."""
-    ids = []
     async with open_session(engine) as session:
-        await session.execute(text("INSERT INTO batches (name) VALUES ('bench')"))
-        await session.execute(
-            text("INSERT INTO channels (username) SELECT 'bench_' || i FROM generate_series(1, :n) i"),
-            {"n": options.channels},
-        )
-        await session.execute(
-            text(
-                "INSERT INTO batch_channels (batch_id, channel_id) SELECT b.id, c.id FROM batches b, channels c"
-            )
-        )
-        for number in range(options.accounts):
-            await session.execute(
-                text("INSERT INTO accounts (name, kind, rate) VALUES (:name, 'SIMULATED', :rate)"),
-                {"name": f"bench {number}", "rate": options.rate},
-            )
-        for number in range(options.campaigns):
-            name = f"bench {number}"
-            account = f"bench {number % options.accounts}"
-            await session.execute(text("INSERT INTO templates (name, content) VALUES (:n, :n)"), {"n": name})
-            campaign = text(
-                """
-                INSERT INTO campaigns (name, account_id, account_kind, batch_id, template_id, delivery_rate)
-                SELECT t.name, a.id, a.kind, b.id, t.id, :rate FROM accounts a, batches b, templates t
-                WHERE a.name = :account AND t.name = :name RETURNING id
-                """
-            )
-            parameters = {"rate": options.rate, "account": account, "name": name}
-            ids.append(CampaignId((await session.execute(campaign, parameters)).scalar_one()))
-    return ids
+        await add_channels(session, options.channels)
+        batch_id = await add_batch(session, "bench")
+        account_ids = [
+            await ensure_simulated_account(session, f"bench {number}", Decimal(str(options.rate)))
+            for number in range(options.accounts)
+        ]
+        return [
+            await add_campaign(session, f"bench {number}", account_id, batch_id, rate=options.rate)
+            for number, account_id in zip(range(options.campaigns), cycle(account_ids), strict=False)
+        ]
 
 
 async def deliver(engine: AsyncEngine, server: SimulatorServer, ids: list[CampaignId], limit: float) -> None:

@@ -12,11 +12,10 @@ from decimal import Decimal
 from uuid import UUID
 
 import psutil
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.filling import add_batch, add_campaign, add_channels, vacuum
-from benchmarks.rehearsal import ACTOR
+from benchmarks.rehearsal import ACTOR, wait_for_addresses
 from benchmarks.system import System
 from vestnik.db.engine import make_engine, open_session
 from vestnik.db.rehearsals import ensure_simulated_account
@@ -141,23 +140,6 @@ async def learn_addresses(
             await cancel_campaign(session, ACTOR, campaign_id)
     await asyncio.sleep(1)
     await vacuum(engine)
-
-
-async def wait_for_addresses(engine: AsyncEngine, account_ids: Sequence[AccountId], channels: int) -> None:
-    """Until each account knows so many channels. Raises SystemExit when that takes too long."""
-    known = text(
-        "SELECT count(*) FROM channel_peers WHERE access_hash IS NOT NULL AND account_id = ANY (:account_ids)"
-    )
-    try:
-        async with asyncio.timeout(60 + channels / SLOWEST):
-            while True:
-                async with open_session(engine) as session:
-                    found = await session.scalar(known, {"account_ids": list(account_ids)})
-                if found == channels * len(account_ids):
-                    break
-                await asyncio.sleep(SAMPLE_EVERY)
-    except TimeoutError:
-        raise SystemExit("the accounts did not learn their channels' addresses in time") from None
 
 
 async def start_all(

@@ -10,7 +10,7 @@ CATALOGUE = "benchmarks.peers.catalogue"
 
 
 def list_contestants() -> Mapping[str, Any]:
-    """All that are known, by name."""
+    """All that are installed, by name."""
     try:
         found: Mapping[str, Any] = importlib.import_module(CATALOGUE).list_peers()
     except ModuleNotFoundError as exc:
@@ -23,23 +23,25 @@ def list_contestants() -> Mapping[str, Any]:
 def choose_contestants(
     wanted: Sequence[str] | None, known: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Those that are wanted; without a wish all that are installed.
-
-    Raises InvalidInputError for one that nobody knows, or that is not installed.
-    """
+    """Those that are wanted, or all; raises InvalidInputError for one that is not there."""
     peers = list_contestants() if known is None else known
     if wanted is None:
-        return {name: peer for name, peer in peers.items() if peer.is_installed}
-    for name in wanted:
-        if name not in peers:
-            raise InvalidInputError(
-                f"there is no peer {name!r}; there are {', '.join(peers) or 'none'}", field="peers"
-            )
-        if not peers[name].is_installed:
-            raise InvalidInputError(
-                f"the peer {name!r} is not installed; see make bench-peers", field="peers"
-            )
+        return dict(peers)
+    if missing := [name for name in wanted if name not in peers]:
+        names = ", ".join(peers) or "none"
+        raise InvalidInputError(
+            f"there is no peer {missing[0]!r}; there are {names}, and make bench-peers installs them",
+            field="peers",
+        )
     return {name: peers[name] for name in wanted}
+
+
+def pick_one_of_each(peers: Mapping[str, Any]) -> dict[str, Any]:
+    """The first peer of each program: a library once, at its usual settings. A short run has no time for more."""
+    firsts: dict[str, str] = {}
+    for name, peer in peers.items():
+        firsts.setdefault(peer.program, name)
+    return {name: peers[name] for name in firsts.values()}
 
 
 def list_versions(peers: Mapping[str, Any]) -> dict[str, str]:

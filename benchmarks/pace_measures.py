@@ -33,7 +33,7 @@ class Lengths:
     rates: tuple[float, ...]
 
 
-QUICK: Final = Lengths(undisturbed={SLOW: 5, FAST: 2}, disturbed=4, rates=(SLOW,))
+QUICK: Final = Lengths(undisturbed={SLOW: 4, FAST: 2}, disturbed=4, rates=(SLOW,))
 FULL: Final = Lengths(undisturbed={SLOW: 30, FAST: 10}, disturbed=20, rates=(SLOW, FAST))
 
 

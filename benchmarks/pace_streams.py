@@ -12,6 +12,8 @@ from benchmarks.rehearsal import Rehearsal
 from vestnik.domain.ids import CampaignId
 
 SLOW, FAST = 20.0, 200.0
+CRAWL = 0.001
+"""Messages a second at which a campaign runs and sends nothing after its first post."""
 STALL = 0.025
 TICK = 0.005
 SLACK = 90.0
@@ -50,9 +52,10 @@ class StallWatch:
 async def warm_up(rehearsal: Rehearsal, channels: int) -> None:
     """Make the channels known to the account, so that no look-up is measured; returns when all is quiet."""
     await rehearsal.set_account_rate(FAST)
-    campaign_id = await rehearsal.create(channels, FAST)
+    campaign_id = await rehearsal.create(channels, CRAWL)  # so that it cannot end before it is cancelled
     await rehearsal.start(campaign_id)
     await rehearsal.wait_for_posts(1, 60)
+    await rehearsal.wait_for_addresses(channels)
     await rehearsal.cancel(campaign_id)
     await asyncio.sleep(1)
     await rehearsal.look()

@@ -27,7 +27,7 @@ from benchmarks.filling import (
 )
 from benchmarks.options import Options
 from benchmarks.pace_parts import SETTLE
-from benchmarks.pace_streams import FAST, warm_up
+from benchmarks.pace_streams import CRAWL, FAST, warm_up
 from benchmarks.rehearsal import ACTOR, Rehearsal, open_rehearsal
 from benchmarks.report import Measure, Summary, Target
 from benchmarks.rounds import Rounds, run_rounds
@@ -43,8 +43,6 @@ SILENCE_MS = 100
 ROWS = 10
 """More than a pause and its audit entry are, and less than anything that grows with the queue."""
 RUN_FOR = 0.5
-CRAWL = 0.001
-"""Messages a second at which nothing goes out while the campaign is being expanded."""
 PATIENCE = 600
 
 
@@ -174,8 +172,11 @@ def measure(options: Options) -> Iterator[Measure]:
     contestants = {
         name: peer for name, peer in choose_contestants(options.peers).items() if hasattr(peer, "pause")
     }
-    for queued in FULL_SIZES if options.full else SIZES:
-        peers = {name: partial(run_peer, peer, queued) for name, peer in contestants.items()}
+    sizes = FULL_SIZES if options.full else SIZES
+    for queued in sizes:
+        # In the short form others show what a pause takes, and only we that a longer queue changes nothing.
+        invited = contestants if options.full or queued == sizes[0] else {}
+        peers = {name: partial(run_peer, peer, queued) for name, peer in invited.items()}
         rounds = run_rounds(f"pause, {queued} queued", partial(run_ours, queued, times), peers, options.runs)
         yield from describe(queued, times, rounds)
 

@@ -6,16 +6,18 @@ Instants are seconds of the machine's monotonic clock, which all its processes s
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from benchmarks.system import System
+from vestnik.db.accounts import find_account_by_name
 from vestnik.db.engine import make_engine, open_session
 from vestnik.domain.actors import Actor
-from vestnik.domain.ids import CampaignId
+from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.services import campaigns
 from vestnik.services.account_edits import AccountChanges, change_account
 from vestnik.simulator.control import SimulatorControl
@@ -24,6 +26,8 @@ from vestnik.simulator.posts import Post
 ACTOR = Actor.system("benchmark")
 ACCOUNT = "rehearsal"
 PAGE = 10_000
+SLOWEST_LOOK_UP = 50
+"""Channels a second, by a list of dialogs, below which something is wrong."""
 
 
 class Rehearsal:
@@ -95,6 +99,13 @@ class Rehearsal:
         except TimeoutError:
             raise SystemExit(f"{more} posts were not there after {seconds:.0f} s") from None
 
+    async def wait_for_addresses(self, channels: int) -> None:
+        """Wait until the account knows so many channels. Raises SystemExit when that takes too long."""
+        async with open_session(self._engine) as session:
+            account = await find_account_by_name(session, ACCOUNT)
+        assert account is not None, "a migration makes it"
+        await wait_for_addresses(self._engine, [AccountId(account.id)], channels)
+
     async def look(self) -> None:
         """Take over what the simulator has seen since the last look; best while nothing is being posted."""
         while page := await self.control.list_attempts(first=len(self.attempts), limit=PAGE):
@@ -109,6 +120,23 @@ class Rehearsal:
         """When requests to post, refused ones too, arrived between two instants; of one account or of all."""
         attempts = zip(self.attempts, self._senders, strict=True)
         return sorted(at for at, sender in attempts if begin < at < end and account_id in {None, sender})
+
+
+async def wait_for_addresses(engine: AsyncEngine, account_ids: Sequence[AccountId], channels: int) -> None:
+    """Until each account knows so many channels. Raises SystemExit when that takes too long."""
+    known = text(
+        "SELECT count(*) FROM channel_peers WHERE access_hash IS NOT NULL AND account_id = ANY (:account_ids)"
+    )
+    try:
+        async with asyncio.timeout(60 + channels / SLOWEST_LOOK_UP):
+            while True:
+                async with open_session(engine) as session:
+                    found = await session.scalar(known, {"account_ids": list(account_ids)})
+                if (found or 0) >= channels * len(account_ids):
+                    return
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise SystemExit("the accounts did not learn their channels' addresses in time") from None
 
 
 @asynccontextmanager
