@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from benchmarks.options import MEASURES
 from benchmarks.report import Measure
-from benchmarks.tables import format_number, format_summary, format_target
+from benchmarks.tables import format_number, format_peer, format_summary, format_target
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 MACHINE: Final = "machine"
@@ -80,15 +80,6 @@ def render_section(name: str, results: Sequence[Result]) -> str:
     failures = {peer: why for result in results for peer, why in result.measure.failures.items()}
     notes += [f"{peer} was not measured: {_escape(why)}." for peer, why in failures.items()]
     return "\n\n".join([*notes, describe_settings(results)])
-
-
-def format_peer(measure: Measure, peer: str) -> str:
-    """Its median and our ratio to it; empty where it has none."""
-    summary = measure.peers.get(peer)
-    if summary is None:
-        return ""
-    ratio = measure.ratio.get(peer)
-    return format_summary(summary) + ("" if ratio is None else f"; {format_number(ratio)} ×")
 
 
 def describe_settings(results: Sequence[Result]) -> str:

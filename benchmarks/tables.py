@@ -30,12 +30,21 @@ def format_target(measure: Measure, target: Target) -> str:
     return f"{wanted}{of}: {verdict}"
 
 
+def format_peer(measure: Measure, name: str) -> str:
+    """A peer's median and our ratio to it, where there is one that means something; empty where it has none."""
+    peer = measure.peers.get(name)
+    if peer is None:
+        return ""
+    ratio = measure.ratio.get(name, 0.0)
+    # What may lie on either side of nothing, such as a deviation, is not so many times another.
+    shown = f"; {format_number(ratio)} ×" if ratio > 0 and peer.median > 0 else ""
+    return format_summary(peer) + shown
+
+
 def list_others(measure: Measure) -> Iterable[str]:
-    """Each peer with its median, and our ratio to it; and those that were not measured, with the reason."""
-    ratios = measure.ratio
-    for name, peer in measure.peers.items():
-        ratio = f", {format_number(ratios[name])} ×" if name in ratios else ""
-        yield f"{name} {format_summary(peer)}{ratio}"
+    """Each peer, and those that were not measured, with the reason."""
+    for name in measure.peers:
+        yield f"{name} {format_peer(measure, name)}"
     for name, reason in measure.failures.items():
         yield f"{name} not measured: {reason}"
 
@@ -46,6 +55,6 @@ def make_row(measure: Measure) -> tuple[str, str, str, str, str]:
         measure.name,
         measure.unit,
         format_summary(measure.ours),
-        "; ".join(list_others(measure)),
+        ", ".join(list_others(measure)),
         "; ".join(format_target(measure, target) for target in measure.targets),
     )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.report import Measure, Summary, Target
-from benchmarks.tables import format_number, format_summary, make_row
+from benchmarks.tables import format_number, format_peer, format_summary, make_row
 
 
 def make_measure(**changes: object) -> Measure:
@@ -57,9 +57,14 @@ def test_a_row_names_the_spread_the_others_and_the_verdicts() -> None:
         "drain.10000",
         "messages/s",
         "25,000 (20,000 – 30,000)",
-        "a 12,500, 2 ×; idle 0; b not measured: it did not start",
+        "a 12,500; 2 ×, idle 0, b not measured: it did not start",
         "at least 1.10 × a: met; at most 10,000: missed; at least 1 × b: not measured",
     )
+
+
+def test_deviations_to_either_side_are_not_so_many_times_each_other() -> None:
+    measure = make_measure(ours=Summary.of([-0.5]), peers={"a": Summary.of([2]), "b": Summary.of([-1])})
+    assert [format_peer(measure, name) for name in ("a", "b", "c")] == ["2", "-1", ""]
 
 
 def test_one_run_has_no_spread() -> None:
