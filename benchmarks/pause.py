@@ -216,6 +216,6 @@ def describe(queued: int, times: int, rounds: Rounds[list[Pause]]) -> Iterator[M
         name=f"pause.{queued}.jobs_changed_until_quiet",
         unit="rows",
         ours=Summary.of(changed),
-        targets=(Target(at_most=FAST / 2),),
+        targets=(Target(at_most=FAST),),  # what a second makes: less is claimed ahead and under way
         settings=settings,
     )
