@@ -33,7 +33,13 @@ test-deployment: setup
 	@$(UV) run --frozen --isolated --only-group deployment hadolint deploy/Dockerfile
 	@$(UV) run --frozen --no-sync pytest -n 2 tests/deployment tests/unit/deploy $(ARGS)
 
-.PHONY: demo test test-browser test-deployment bench bench-peers check docs dist audit fix vestnik setup
+# Such as ARGS="start pace --full --json"; every measure in its short form without.
+bench: setup
+	@$(UV) run --frozen --no-sync python -m benchmarks $(ARGS)
+
+# The queues that the benchmarks compare with: from npm, PyPI and Debian.
+bench-peers: setup
+	@UV="$(UV)" PYTHON=.venv/bin/python benchmarks/peers/prepare.sh
 
 check: setup
 	$(UV) lock --check
