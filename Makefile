@@ -37,6 +37,10 @@ test-deployment: setup
 bench: setup
 	@$(UV) run --frozen --no-sync python -m benchmarks $(ARGS)
 
+# The queues that the benchmarks compare with: from npm, PyPI and Debian.
+bench-peers: setup
+	@UV="$(UV)" PYTHON=.venv/bin/python benchmarks/peers/prepare.sh
+
 check: setup
 	$(UV) lock --check
 	$(UV) run --frozen --no-sync ruff check .

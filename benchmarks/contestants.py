@@ -1,30 +1,17 @@
 """The peers that take part in a run."""
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.peers.catalogue import list_peers
 from vestnik.domain.errors import InvalidInputError
-
-CATALOGUE = "benchmarks.peers.catalogue"
-
-
-def list_contestants() -> Mapping[str, Any]:
-    """All that are installed, by name."""
-    try:
-        found: Mapping[str, Any] = importlib.import_module(CATALOGUE).list_peers()
-    except ModuleNotFoundError as exc:
-        if exc.name is None or not CATALOGUE.startswith(exc.name):
-            raise
-        return {}
-    return found
 
 
 def choose_contestants(
     wanted: Sequence[str] | None, known: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Those that are wanted, or all; raises InvalidInputError for one that is not there."""
-    peers = list_contestants() if known is None else known
+    peers: Mapping[str, Any] = list_peers() if known is None else known
     if wanted is None:
         return dict(peers)
     if missing := [name for name in wanted if name not in peers]:
@@ -45,5 +32,5 @@ def pick_one_of_each(peers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_versions(peers: Mapping[str, Any]) -> dict[str, str]:
-    """Of what was installed of each."""
-    return {name: str(peer.package.version) for name, peer in peers.items()}
+    """Of their packages, each once."""
+    return {peer.package.name: str(peer.package.version) for peer in peers.values()}

@@ -12,7 +12,7 @@ from vestnik.domain.errors import InvalidInputError
 @pytest.fixture
 def known() -> dict[str, Any]:
     return {
-        name: SimpleNamespace(package=SimpleNamespace(version="1.2"), program=program)
+        name: SimpleNamespace(package=SimpleNamespace(name=program, version="1.2"), program=program)
         for name, program in (("a", "one"), ("b", "two"), ("b at other settings", "two"))
     }
 
@@ -36,7 +36,7 @@ def test_a_peer_that_is_not_there_is_named_with_the_cure(
 
 
 def test_versions_are_told(known: dict[str, Any]) -> None:
-    assert list_versions({"a": known["a"]}) == {"a": "1.2"}
+    assert list_versions(known) == {"one": "1.2", "two": "1.2"}
 
 
 def test_a_short_run_has_each_library_once(known: dict[str, Any]) -> None:
