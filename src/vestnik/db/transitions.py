@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.content import frozen_from_json
 from vestnik.db.campaign_content import freeze_content
 from vestnik.db.models import (
     Account,
@@ -28,6 +29,7 @@ from vestnik.db.models import (
 )
 from vestnik.db.notifications import notify_account
 from vestnik.db.statements import load_statement
+from vestnik.domain.albums import LARGEST_ALBUM
 from vestnik.domain.errors import AccountHeldError, ConflictError, InvalidInputError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId
 from vestnik.domain.lifecycle import CampaignAction, next_campaign_status
@@ -398,9 +400,20 @@ async def change_pace(
         raise ConflictError(f"campaign '{campaign.name}' is {campaign.status}; it has ended", field="status")
     if rate is not None:
         campaign.delivery_rate = rate
+        if campaign.next_slot_at is not None:  # it may lie as far away as the old rate was slow
+            soonest = timedelta(seconds=_count_slots_at_most(campaign) / float(rate))
+            campaign.next_slot_at = func.least(Campaign.next_slot_at, func.clock_timestamp() + soonest)
     if retry_limit is not None:
         campaign.retry_limit = retry_limit
     await _changed_by_a_person(session, campaign)
+
+
+def _count_slots_at_most(campaign: Campaign) -> int:
+    """Of one post: an album takes one for each of its messages."""
+    try:
+        return frozen_from_json(campaign.content or {}).message_count
+    except InvalidInputError:
+        return LARGEST_ALBUM
 
 
 async def _changed_by_a_person(session: AsyncSession, campaign: Campaign) -> None:

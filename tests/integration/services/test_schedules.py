@@ -128,6 +128,49 @@ async def test_a_scheduled_campaign_can_be_started_by_hand(stage: Stage, draft: 
     assert await stage.read_status(draft) == "RUNNING"
 
 
+async def _read_wait(stage: Stage, campaign_id: CampaignId) -> float:
+    """Seconds until the slot of the next post."""
+    row = await stage.one(
+        "SELECT extract(epoch FROM next_slot_at - clock_timestamp())::float8 AS wait FROM campaigns WHERE id = :id",
+        id=campaign_id,
+    )
+    return float(row.wait)
+
+
+async def test_a_paused_campaign_does_not_wait_for_a_slot_of_its_old_rate(
+    stage: Stage, draft: CampaignId
+) -> None:
+    """Regression: slowed down to one post in a hundred seconds, it waited as long after any later rate."""
+    await stage.start(draft)
+    await stage.pause(draft)
+    await stage.execute(
+        "UPDATE campaigns SET next_slot_at = clock_timestamp() + interval '100 s' WHERE id = :id", id=draft
+    )
+    async with open_session(stage.engine) as session:
+        await change_pace(session, ACTOR, draft, retry_limit=5)
+    assert 50 < await _read_wait(stage, draft) <= 100
+    async with open_session(stage.engine) as session:
+        await change_pace(session, ACTOR, draft, rate="0.1")
+    assert 5 < await _read_wait(stage, draft) <= 10
+    async with open_session(stage.engine) as session:  # a slower rate puts no slot off that is near already
+        await change_pace(session, ACTOR, draft, rate="0.01")
+    assert await _read_wait(stage, draft) <= 10
+
+
+async def test_an_album_keeps_the_slots_of_all_its_messages_under_a_new_rate(
+    stage: Stage, draft: CampaignId
+) -> None:
+    await stage.start(draft)
+    await stage.pause(draft)
+    await stage.execute(
+        "UPDATE campaigns SET content = NULL, next_slot_at = clock_timestamp() + interval '1 h' WHERE id = :id",
+        id=draft,
+    )
+    async with open_session(stage.engine) as session:
+        await change_pace(session, ACTOR, draft, rate="0.1")
+    assert 50 < await _read_wait(stage, draft) <= 100  # what cannot be read may be an album of ten
+
+
 async def test_pace_changes_while_running_and_not_after_the_end(stage: Stage, draft: CampaignId) -> None:
     await stage.start(draft)
     async with open_session(stage.engine) as session:
