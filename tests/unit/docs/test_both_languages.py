@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from tests.unit.docs.test_commands_in_pages import find_commands
+from tests.support.shown_commands import find_commands
 from vestnik.cli.app import app
 
 ROOT = Path(__file__).parents[3]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from tests.support.shown_commands import find_commands, find_shown
 from vestnik.cli.app import app
 
 ROOT = Path(__file__).parents[3]
@@ -15,13 +16,6 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     if path.name not in {"CHANGELOG.md", "command-line.md"}
 )
-SHOWN = re.compile(r"`(vestnik\s[^`]+)`|^(?:    |\$ )(vestnik .+)$", re.MULTILINE)
-
-
-def find_commands(text: str) -> list[str]:
-    """Each as it stands there, comments and what is piped away left out."""
-    found = (inline or block for inline, block in SHOWN.findall(" ".join(text.split("\\\n"))))
-    return [re.split(r"\s+#\s|\s[|>]\s", " ".join(command.split()))[0].strip() for command in found]
 
 
 def find_fault(line: str) -> str | None:
@@ -57,7 +51,43 @@ def test_commands_that_do_not_exist_are_noticed() -> None:
     assert find_fault("vestnik --data-dir DIR up --port 0") is None
     assert find_fault("vestnik campaign begin NAME") == "there is no command begin"
     assert find_fault("vestnik campaign start NAME --now") == "there is no option --now"
-    found = find_commands(
-        "Say `vestnik\nup` or\n\n    vestnik drill --json   # figures\n    vestnik a | less\n"
-    )
-    assert found == ["vestnik up", "vestnik drill --json", "vestnik a"]
+
+
+def test_commands_are_read_however_they_are_run() -> None:
+    page = """Say `vestnik
+up` or `sudo -u vestnik vestnik doctor`, in `docker compose exec worker vestnik health worker`:
+
+    git clone REPOSITORY vestnik && cd vestnik
+    make demo
+    make demo ARGS="--once --json"        # figures
+    make vestnik ARGS="up"
+    py -m uv run vestnik drill --json     # figures
+    vestnik a | less
+    vestnik send --channel @one \\
+        --text Hi
+
+1. In a list:
+
+       vestnik b
+
+    sudo useradd --shell /usr/sbin/nologin vestnik
+    sudo systemd-run --wait /opt/vestnik/bin/vestnik db upgrade
+    docker compose -f deploy/compose.yaml run --rm api user list
+"""
+    shown = find_shown(page)
+    assert [each.line for each in shown if not each.is_block] == [
+        "vestnik up",
+        "vestnik doctor",
+        "vestnik health worker",
+    ]
+    assert [each.line for each in shown if each.is_block] == [
+        "vestnik demo",
+        "vestnik demo --once --json",
+        "vestnik up",
+        "vestnik drill --json",
+        "vestnik a",
+        "vestnik send --channel @one --text Hi",
+        "vestnik b",
+        "vestnik db upgrade",
+        "vestnik user list",
+    ]
