@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,6 +29,9 @@ SERVING = {
     "demo": ("--json", "--port", "0"),
 }
 """Commands that go on until they are stopped, and what a test adds: events to wait for, a port that is free."""
+
+Step: TypeAlias = "str | Callable[[Reader], object]"
+"""A command, or something that no command does."""
 
 
 class Terminal(io.StringIO):
@@ -62,7 +66,7 @@ class Reader:
     """What he puts where the page has a word in capitals, or an address that is an example."""
     running: ExitStack = field(default_factory=ExitStack)
 
-    def do(self, steps: "Iterable[Step]") -> None:
+    def do(self, steps: Iterable[Step]) -> None:
         """One after the other."""
         for step in steps:
             if isinstance(step, str):
@@ -96,22 +100,22 @@ class Reader:
         return process
 
     def _serve(self, words: list[str]) -> None:
+        """Let it work for a moment; `up` goes on, for what the page does beside it."""
         command = [*words, *(word for word in SERVING[words[0]] if word not in words)]
         if words[0] == "up":
             url = self.serve(*command).wait_for("ready")["url"]
-            self.monkeypatch.setenv("PORT", str(urlsplit(url).port))
+            self.monkeypatch.setenv("PORT", str(urlsplit(url).port))  # where commands look for the API
             return
+        ends_itself = "--once" in words
         with Running(*command, folder=self.folder) as process:
             process.wait_for("ready")
-            if "--once" not in words:
+            if not ends_itself:
                 process.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
             code = process.finish()
-            # A demo that is stopped before its sample is out has nothing to say about it.
-            assert code in ({0, INTERRUPTED} if words[0] == "demo" and "--once" not in words else {0}), (
-                command,
-                process.errors,
-            )
-            assert "Traceback" not in process.errors
+        # A demo that is stopped before its sample is out has no result.
+        may_end = {0, INTERRUPTED} if words[0] == "demo" and not ends_itself else {0}
+        assert code in may_end, (command, process.errors)
+        assert "Traceback" not in process.errors
 
     @staticmethod
     def _stop(process: Running) -> None:
@@ -134,7 +138,3 @@ class Reader:
         """For the key file."""
         then = time.time() - SETTLES_AFTER - 1
         os.utime(self.folder / "data" / KEY_FILE, (then, then))
-
-
-Step = str | Callable[[Reader], object]
-"""A command, or something that no command does."""

@@ -53,7 +53,13 @@ LOGIN: Final = NotRun(
     reason="a worker would dial Telegram itself; that test's worker dials a simulator instead",
     test="tests/integration/logins/test_cli.py",
 )
+DEMO: Final = NotRun(
+    reason="each start costs seconds, two others of the page are run; that test gives a demo these options",
+    test="tests/acceptance/test_demo.py",
+)
 NOT_RUN: Final[Mapping[str, NotRun]] = {
+    "vestnik demo": DEMO,
+    "vestnik demo --channels 2000 --rate 200": DEMO,
     "vestnik drill": NotRun(
         reason="it breaks things for two minutes; that test plans fewer faults",
         test="tests/acceptance/test_drill.py",
@@ -80,6 +86,7 @@ TYPED: Final[Mapping[str, Typed]] = {
     f"vestnik alerts add desk --kind webhook --url {WEBHOOK}": Typed(lines=("a signing key of mine",)),
     "vestnik alerts add mail --kind email --host smtp.news.example --username vestnik"
     " --from vestnik@news.example --to desk@news.example --to night@news.example": Typed(lines=("secret",)),
+    "vestnik user create --email admin@localhost --role ADMIN": Typed(lines=(PASSWORD,)),
     "vestnik user create --email editor@news.example --role OPERATOR": Typed(lines=(PASSWORD,)),
     "vestnik user create --email you@news.example --role ADMIN": Typed(lines=(PASSWORD,)),
     "vestnik user create --email prometheus@news.example --role VIEWER": Typed(lines=(PASSWORD,)),
@@ -131,7 +138,7 @@ SCENES: Final[Mapping[str, Scene]] = {
         has_webhook=True,
         before=[IMPORT, "vestnik account add newsroom"],
     ),
-    "api.md": Scene(before=["vestnik up"]),
+    "api.md": Scene(before=["vestnik user create --email admin@localhost --role ADMIN"]),
     "backup.md": Scene(
         database=None,
         before=[MORNING, 'vestnik campaign start "Morning"'],
@@ -230,6 +237,13 @@ def test_the_commands_of_a_page_work_as_they_stand_there(page: Path, reader: Rea
         reader.do([*BETWEEN.get(line, ()), line])
 
 
+@pytest.mark.parametrize("page", [ROOT / "docs" / "how-to" / "doctor.md"], ids=["doctor"])
+def test_a_command_that_does_not_work_is_noticed(reader: Reader) -> None:
+    for line in ('vestnik campaign start "Evening"', "vestnik token create --user nobody@news.example"):
+        with pytest.raises(AssertionError, match="vestnik: error"):
+            reader.do([line])
+
+
 @pytest.mark.parametrize("line", NAMES)
 def test_a_name_without_the_rest_says_what_is_missing(line: str, vestnik: Run) -> None:
     done = vestnik(*shlex.split(line)[1:])
@@ -239,7 +253,9 @@ def test_a_name_without_the_rest_says_what_is_missing(line: str, vestnik: Run) -
 
 def test_everything_that_is_said_of_a_command_is_said_of_one_that_is_shown() -> None:
     shown = {each.line for page in PAGES for each in find_shown(page.read_text(encoding="utf-8"))}
-    assert {*NOT_RUN, *NAMES, *TYPED, *BETWEEN} - shown == set()
+    before = {step for scene in SCENES.values() for step in scene.before}
+    assert {*NOT_RUN, *NAMES, *BETWEEN} - shown == set()
+    assert set(TYPED) - shown - before == set()
     assert not {*NOT_RUN, *NAMES} & {*TYPED, *BETWEEN}
     assert all((ROOT / each.test).is_file() and each.reason for each in NOT_RUN.values())
     assert shown - {*NOT_RUN, *NAMES} == {line for lines in PLAN.values() for line in lines}
