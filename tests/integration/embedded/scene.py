@@ -131,6 +131,10 @@ class Scene:
         """Numbers of the guard, the server and its children, recognised by command line and title."""
         return [process.pid for process in psutil.process_iter() if self._belongs(process)]
 
+    def count_guards(self) -> int:
+        """Those of the processes that are Python's; others come and go beside them."""
+        return sum("python" in name for name in map(_read_name, self.find_processes()))
+
     def wait_until_nothing_runs(self, seconds: float = DEADLINE_SECONDS) -> None:
         """Wait until guard and server are gone."""
         wait_until(lambda: not self.find_processes(), f"no process on {self.folder}", seconds)
@@ -159,6 +163,13 @@ class Scene:
             ours = {str(self.layout.data_dir), str(self.layout.cluster)}
             return bool(ours & set(command)) or self.layout.cluster_name in " ".join(command)
         return False
+
+
+def _read_name(pid: int) -> str:
+    try:
+        return psutil.Process(pid).name()
+    except psutil.NoSuchProcess:
+        return ""  # a child of the server that has done its work
 
 
 def ask(dsn: str, statement: str = "SELECT 1") -> object:

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from random import Random
 
-import psutil
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
@@ -139,8 +138,7 @@ def test_commands_that_start_together_share_one_server(empty_scene: Scene):
     clients = [empty_scene.start_client() for _ in range(6)]
     addresses = {client.read_line() for client in clients}
     assert len(addresses) == 1
-    guards = [pid for pid in empty_scene.find_processes() if "python" in psutil.Process(pid).name()]
-    assert len(guards) == 1
+    assert empty_scene.count_guards() == 1
     assert ask(addresses.pop()) == 1
 
 
