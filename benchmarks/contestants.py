@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.peers.catalogue import list_peers
+from benchmarks.peers.installation import Runtime
 from vestnik.domain.errors import InvalidInputError
 
 
@@ -24,10 +25,14 @@ def choose_contestants(
 
 
 def pick_one_of_each(peers: Mapping[str, Any]) -> dict[str, Any]:
-    """The first peer of each program: a library once, at its usual settings. A short run has no time for more."""
+    """Of each library on Node the first peer, at its usual settings. A short run has no time for more.
+
+    Those on Python are slower to start and to drain.
+    """
     firsts: dict[str, str] = {}
     for name, peer in peers.items():
-        firsts.setdefault(peer.program, name)
+        if peer.package.runtime is Runtime.NODE:
+            firsts.setdefault(peer.program, name)
     return {name: peers[name] for name in firsts.values()}
 
 

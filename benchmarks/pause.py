@@ -36,7 +36,7 @@ from vestnik.db.engine import make_engine, open_session
 from vestnik.domain.ids import CampaignId
 from vestnik.services.campaigns import pause_campaign
 
-SIZES = (1_000, 10_000)
+SIZES = (1_000, 5_000)
 FULL_SIZES = (1_000, 100_000, 1_000_000)
 TIMES, FULL_TIMES = 3, 20
 SILENCE_MS = 100
