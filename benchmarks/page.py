@@ -98,11 +98,14 @@ def describe_settings(results: Sequence[Result]) -> str:
 
 
 def render_machine(results: Sequence[Result]) -> str:
-    """Of the latest result: the machine and the versions."""
+    """Of the latest result: the machine and the versions; those of peers from whichever run had them."""
     if not results:
         return "Nothing measured yet."
-    run = max((result.run for result in results), key=lambda each: str(each["at"]))
-    packages = {**run["packages"], **run.get("peers", {})}
+    runs = sorted((result.run for result in results), key=lambda each: str(each["at"]))
+    run = runs[-1]
+    packages = dict(run["packages"])
+    for each in runs:
+        packages |= each.get("peers", {})
     rows = [
         ("system", f"{run['system']}, {run['processors']} × {run['processor']}, {run['memory_gib']} GiB"),
         ("8 KiB made durable", f"{format_number(run['fsync_us'])} µs in the median"),

@@ -49,6 +49,15 @@ def test_results_stand_between_their_markers_and_the_rest_stays() -> None:
     assert "bullmq 6.7.0" in page.partition("<!-- end: machine -->")[0]
 
 
+def test_a_later_run_without_peers_does_not_take_their_versions_away() -> None:
+    later = Measure(name="client.transport", unit="s", ours=Summary.of([1]))
+    alone = RUN | {"at": "2026-01-03T03:04:05+00:00", "python": "3.12.1", "peers": {}}
+    results = read_results([make_line("start.1000", 2.5), later.to_json(alone)])
+    machine = fill_page(EMPTY, results).partition("<!-- end: machine -->")[0]
+    assert "bullmq 6.7.0" in machine
+    assert "3.12.1" in machine
+
+
 def test_filling_again_changes_nothing() -> None:
     results = read_results([make_line("start.1000", 2.5)])
     once = fill_page(EMPTY, results)
