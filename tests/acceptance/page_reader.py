@@ -6,8 +6,8 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from sqlalchemy import URL, create_engine, text
 from tests.acceptance.running import Running
 from tests.integration.cli.conftest import Run
 from vestnik.cli import INTERRUPTED
+from vestnik.db.embedded import EmbeddedPostgres
 from vestnik.db.secrets import KEY_FILE
 from vestnik.services.secrets import SETTLES_AFTER
 
@@ -29,6 +30,9 @@ SERVING = {
     "demo": ("--json", "--port", "0"),
 }
 """Commands that go on until they are stopped, and what a test adds: events to wait for, a port that is free."""
+
+WEBHOOK = "https://hooks.news.example/vestnik"
+"""The receiver of a page."""
 
 Step: TypeAlias = "str | Callable[[Reader], object]"
 """A command, or something that no command does."""
@@ -138,3 +142,63 @@ class Reader:
         """For the key file."""
         then = time.time() - SETTLES_AFTER - 1
         os.utime(self.folder / "data" / KEY_FILE, (then, then))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotRun:
+    """Why a command is not run as a page shows it, and the test that runs it in its own way."""
+
+    reason: str
+    test: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What a page takes for granted."""
+
+    database: str | None = "database_url"
+    """The fixture of the database; without one the embedded server is used."""
+    names_it_by: str = "DATABASE_URL"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    has_telegram: bool = False
+    has_webhook: bool = False
+    before: Sequence[Step] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def open_reader(
+    scene: Scene,
+    typed: Mapping[str, Typed],
+    *,
+    request: pytest.FixtureRequest,
+    folder: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Reader]:
+    """Somebody in this scene; fixtures that it names are taken from the request."""
+    variables, places = {"PORT": "0", **scene.variables}, dict(scene.places)
+    with ExitStack() as running:
+        url: URL | None = None
+        if scene.database is None:
+            running.enter_context(EmbeddedPostgres(folder / "data", fsync=False, stop_on_exit=True))
+        else:
+            url = request.getfixturevalue(scene.database)
+            variables[scene.names_it_by] = url.render_as_string(hide_password=False)
+        if scene.has_telegram:
+            variables |= request.getfixturevalue("telegram")
+        if scene.has_webhook:
+            places[WEBHOOK], _ = request.getfixturevalue("webhook")
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        reader = Reader(
+            run=run,
+            folder=folder,
+            monkeypatch=monkeypatch,
+            database=url,
+            typed=typed,
+            places=places,
+            running=running,
+        )
+        reader.do(scene.before)
+        yield reader

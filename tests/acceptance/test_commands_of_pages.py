@@ -1,20 +1,17 @@
 """Every command that a page shows is run as it stands there, on an installation as the page takes it for granted.
 
-The tutorial's commands are run by test_tutorial.py. The Russian pages show the same commands as the English ones
-(tests/unit/docs/test_both_languages.py).
+The tutorial's commands are run by test_tutorial.py, lines for other programs by test_lines_of_pages.py. The
+Russian pages show the same commands as the English ones (tests/unit/docs/test_both_languages.py).
 """
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
-from sqlalchemy import URL
 
-from tests.acceptance.page_reader import Reader, Step, Typed
+from tests.acceptance.page_reader import WEBHOOK, NotRun, Reader, Scene, Step, Typed, open_reader
 from tests.acceptance.running import Running
 from tests.integration.cli.conftest import Run, run, vestnik
 from tests.integration.cli.test_alerts import webhook
@@ -22,7 +19,6 @@ from tests.migration.conftest import old_url
 from tests.support.pictures import make_jpeg
 from tests.support.session_strings import make_session
 from tests.support.shown_commands import find_shown
-from vestnik.db.embedded import EmbeddedPostgres
 
 __all__ = ["old_url", "run", "vestnik", "webhook"]
 
@@ -38,15 +34,6 @@ PAGES = [
 ]
 CHANNELS = ("one_news", "two_news", "three_news")
 PASSWORD = "correct horse battery staple"
-WEBHOOK = "https://hooks.news.example/vestnik"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NotRun:
-    """Why a command is not run as a page shows it, and the test that runs it in its own way."""
-
-    reason: str
-    test: str
 
 
 LOGIN: Final = NotRun(
@@ -110,20 +97,6 @@ BETWEEN: Final[Mapping[str, Sequence[Step]]] = {
     ],
 }
 """What happens before a command: some block lists alternatives, and some page has its reader wait."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
-    """What a page takes for granted."""
-
-    database: str | None = "database_url"
-    """The fixture of the database; without one the embedded server is used."""
-    names_it_by: str = "DATABASE_URL"
-    variables: Mapping[str, str] = field(default_factory=dict)
-    has_telegram: bool = False
-    has_webhook: bool = False
-    before: Sequence[Step] = ()
-    places: Mapping[str, str] = field(default_factory=dict)
 
 
 APPLICATION: Final = {"TELEGRAM_API_ID": "17", "TELEGRAM_API_HASH": "0123456789abcdef0123456789abcdef"}
@@ -202,30 +175,9 @@ def reader(
 ) -> Iterator[Reader]:
     """Somebody before whom the page lies, and who has done what it takes for granted."""
     scene = SCENES.get(page.name, Scene())
-    variables, places = {"PORT": "0", **scene.variables}, dict(scene.places)
-    with ExitStack() as running:
-        url: URL | None = None
-        if scene.database is None:
-            running.enter_context(EmbeddedPostgres(folder / "data", fsync=False, stop_on_exit=True))
-        else:
-            url = request.getfixturevalue(scene.database)
-            variables[scene.names_it_by] = url.render_as_string(hide_password=False)
-        if scene.has_telegram:
-            variables |= request.getfixturevalue("telegram")
-        if scene.has_webhook:
-            places[WEBHOOK], _ = request.getfixturevalue("webhook")
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        reader = Reader(
-            run=run,
-            folder=folder,
-            monkeypatch=monkeypatch,
-            database=url,
-            typed=TYPED,
-            places=places,
-            running=running,
-        )
-        reader.do(scene.before)
+    with open_reader(
+        scene, TYPED, request=request, folder=folder, run=run, monkeypatch=monkeypatch
+    ) as reader:
         yield reader
 
 

@@ -1,8 +1,17 @@
 """Reading the command line of the benchmarks."""
 
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from benchmarks.options import FULL_RUNS, MEASURES, Request, parse_request
+from tests.support.shown_lines import find_lines
+
+DOCS = Path(__file__).parents[3] / "docs"
+SHOWN = re.compile(r"make bench(?: ARGS=(?P<made>.+))?|python -m (?P<module>benchmarks[.\w]*)(?P<given>.*)")
 
 
 def test_without_a_wish_everything_is_measured_once_and_quickly() -> None:
@@ -42,3 +51,20 @@ def test_what_makes_no_sense_is_named(
         parse_request(arguments)
     assert stopped.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_the_pages_ask_for_what_there_is() -> None:
+    """To run that would take hours."""
+    pages = [
+        path.read_text(encoding="utf-8") for path in (*DOCS.glob("*.md"), *DOCS.glob("explanation/*.md"))
+    ]
+    found = [match for page in pages for line in find_lines(page) if (match := SHOWN.fullmatch(line.text))]
+    assert len(found) >= 8
+    for each in found:
+        if each["module"] in {None, "benchmarks"}:
+            words = shlex.split(each["made"] or each["given"] or "")
+            arguments = shlex.split(words[0]) if each["made"] else words
+            request = parse_request(arguments[: arguments.index(">")] if ">" in arguments else arguments)
+            assert request.measures
+        else:
+            assert importlib.util.find_spec(each["module"]) is not None

@@ -8,6 +8,7 @@ import pytest
 import typer.main
 
 from tests.support.shown_commands import find_commands, find_shown
+from tests.support.shown_lines import Kind, find_lines
 from vestnik.cli.app import app
 
 ROOT = Path(__file__).parents[3]
@@ -91,3 +92,53 @@ up` or `sudo -u vestnik vestnik doctor`, in `docker compose exec worker vestnik 
         "vestnik db upgrade",
         "vestnik user list",
     ]
+
+
+def test_every_line_of_a_block_is_for_a_shell_unless_it_is_plainly_something_else() -> None:
+    page = """Say `curl --version` and `make\ntest`, but `give up` and `vestnik up`:
+
+    sudo install -D one /two    # with a comment
+    something unheard-of --at all
+    A='Authorization: Bearer TOKEN'; U=http://127.0.0.1:3000/api
+    curl -H "$A" \\
+        $U/channels
+    {"id": "6f1…", …}          202
+    make vestnik ARGS="up"
+    docker compose -f deploy/compose.yaml run --rm api user list
+
+    GET    /api/accounts/ID/health
+    VESTNIK_S3_BUCKET=vestnik
+    TELEGRAM_API_ID=…  TELEGRAM_API_HASH=…
+
+1. In a list, `C:\\Python\\python -m venv C:\\vestnik`:
+
+       pg_dump --file=vestnik.dump
+         what it prints further in
+
+    @one_news
+    https://t.me/two_news
+
+```mermaid
+A --> B
+```
+
+```sh
+openssl rand -hex 32
+```
+
+    SELECT 1;
+"""
+    shown = find_lines(page)
+    assert [line.text for line in shown if line.kind is Kind.SHELL] == [
+        "curl --version",
+        "make test",
+        "sudo install -D one /two",
+        "something unheard-of --at all",
+        "A='Authorization: Bearer TOKEN'; U=http://127.0.0.1:3000/api",
+        'curl -H "$A" $U/channels',
+        "C:\\Python\\python -m venv C:\\vestnik",
+        "pg_dump --file=vestnik.dump",
+        "openssl rand -hex 32",
+    ]
+    assert [line.text for line in shown if line.kind is Kind.ANSWER] == ['{"id": "6f1…", …}          202']
+    assert [line.text for line in shown if line.kind is Kind.QUERY] == ["SELECT 1;"]
