@@ -33,12 +33,13 @@ from tests.acceptance.test_commands_of_pages import (
 )
 from tests.integration.cli.conftest import Run, run
 from tests.migration.conftest import old_url
+from tests.support.older_code import NEEDS_HISTORY
 from tests.support.shown_lines import Kind, ShownLine, find_lines
 
 __all__ = ["folder", "old_url", "run", "telegram"]
 
 PAGES: Final = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(path for path in sorted(ROOT.glob("*.md")) if path.name not in {"CHANGELOG.md", "README.ru.md"}),
     *(
         path
         for path in sorted((ROOT / "docs").rglob("*.md"))
@@ -206,6 +207,7 @@ PLAN: Final = {
     for page, shown in SHOWN.items()
     if (lines := [line for line in shown if not is_left_out(line.text)])
 }
+pytestmark = NEEDS_HISTORY
 needs_sh = pytest.mark.skipif(shutil.which("sh") is None, reason="the pages' lines are for a POSIX shell")
 
 

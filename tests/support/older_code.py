@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = "src/vestnik/db/schema.py"
 MIGRATIONS = "src/vestnik/db/migrations/versions"
 NEEDS_HISTORY = pytest.mark.skipif(
-    not (ROOT / ".git").exists(), reason="a source distribution has no history to take older code from"
+    not (ROOT / ".git").exists(), reason="a source distribution has no history"
 )
 
 
