@@ -22,6 +22,8 @@ ASSIGNMENTS: Final = re.compile(r"(\w+=('[^']*'|\"[^\"]*\"|[^\s;'\"]*)(;\s*|\s*$
 STATUS: Final = re.compile(r"^HTTP/\S+ (\d{3})", re.MULTILINE)
 ANSWER: Final = re.compile(r"(\{.*\})\s*(\d{3})?")
 REST: Final = ", …}"
+CHANGES_THE_MACHINE: Final = re.compile(r"\b(sudo|docker|systemctl|npm|pip|apt(-get)?)\s")
+"""A page may show it; a test that would run it is to be told otherwise."""
 
 Place: TypeAlias = "str | Callable[[Reader], str]"
 """What comes where the page has an example, or who knows it by then."""
@@ -140,7 +142,9 @@ class Shell:
         return said
 
     def _script(self, line: str, before: str = "") -> str:
-        return "\n".join([*self.assignments, before + self._fill(line)])
+        filled = self._fill(line)
+        assert not CHANGES_THE_MACHINE.search(filled), f"not run, because it would change the machine: {line}"
+        return "\n".join([*self.assignments, before + filled])
 
     def _fill(self, line: str) -> str:
         for shown, place in self.places.items():

@@ -295,6 +295,9 @@ def test_a_line_that_does_not_work_is_noticed(shell: Shell) -> None:
         shell.type_in('curl -H "$A" $U/champagnes')
     with pytest.raises(AssertionError, match="there-is-no"):
         shell.type_in("there-is-no-such-program")
+    for line in ("sudo true", "true && docker compose ls"):
+        with pytest.raises(AssertionError, match="would change the machine"):
+            shell.type_in(line)
 
 
 def test_everything_that_is_said_of_a_line_is_said_of_one_that_is_shown() -> None:
