@@ -16,6 +16,7 @@ from vestnik.cli.child import (
     process_scope,
     read_process_settings,
     serve_until_stopped,
+    spare_memory_checks,
 )
 from vestnik.cli.output import print_note
 
@@ -62,6 +63,7 @@ async def _serve(
     url, port = format_url(listener), listener.getsockname()[1]
 
     def tell_ready() -> None:
+        spare_memory_checks()
         if as_json:
             announce("ready", pid=os.getpid(), url=url, port=port)
         else:

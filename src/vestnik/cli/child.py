@@ -5,6 +5,7 @@ file there means stop, and a few seconds later the process ends in any case.
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -65,6 +66,16 @@ def _silence_standard_output() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
+
+
+def spare_memory_checks() -> None:
+    """Leave all that a process has loaded until it is ready out of its garbage collections.
+
+    A full one went through 170,000 objects of modules and types, most of them Telethon's: for 75 to 110 ms, in
+    which nothing else happened, and a worker's next posts were late.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class StopRequest:

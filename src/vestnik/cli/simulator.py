@@ -18,6 +18,7 @@ from vestnik.cli.child import (
     process_scope,
     read_process_settings,
     serve_until_stopped,
+    spare_memory_checks,
 )
 from vestnik.cli.output import print_note, read_input
 from vestnik.domain.channel_lists import MAX_LIST_BYTES, parse_channel_list
@@ -157,6 +158,7 @@ def _tell_ready(server: "SimulatorServer", contents: _Contents, *, as_json: bool
     endpoint = server.endpoint
     session = None if contents.account is None else _make_account(server, contents.account, contents)
     rsa_key = _admit_logins(server, contents)
+    spare_memory_checks()
     if as_json:
         facts = {"session": session, "rsa_public_key": rsa_key}
         facts = {name: value for name, value in facts.items() if value is not None}

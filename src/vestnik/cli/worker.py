@@ -18,6 +18,7 @@ from vestnik.cli.child import (
     process_scope,
     read_process_settings,
     serve_until_stopped,
+    spare_memory_checks,
 )
 from vestnik.cli.output import print_note
 
@@ -50,6 +51,7 @@ async def _deliver(settings: "Settings", database: "Database", as_json: bool, st
     holder = os.environ.get(HOLDER_VARIABLE) or make_holder()
 
     def tell_ready() -> None:
+        spare_memory_checks()
         if as_json:
             announce("ready", pid=os.getpid())
         else:
