@@ -16,6 +16,7 @@ class Lease:
     holder: str
     epoch: int
     next_slot_in: timedelta
+    """Negative when that slot has passed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

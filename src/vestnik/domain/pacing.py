@@ -3,7 +3,8 @@
 Instants are seconds of one monotonic clock. A pacer is a generic cell rate algorithm in its spacing form: each
 post moves the next slot by one interval. A launch that is late by up to TOLERANCE does not move the schedule;
 lateness beyond that does, because catching up would be a burst (after a 300 ms stall at 200/s, 61 extra posts
-in one second). Rates are messages per second: an album of n files is n messages for Telegram, so it takes n
+in one second). After a gap, because nobody was sending or nothing was to be sent, the first post begins an even
+row of slots. Rates are messages per second: an album of n files is n messages for Telegram, so it takes n
 intervals.
 """
 
@@ -13,6 +14,8 @@ from dataclasses import dataclass, replace
 from vestnik.domain.ids import CampaignId
 
 TOLERANCE = 0.025
+GAP = 0.1
+"""Seconds of lateness beyond what is tolerated that are no lateness any more: nothing went out meanwhile."""
 
 
 @dataclass(slots=True)
@@ -27,7 +30,9 @@ class Pacer:
 
     def take(self, at: float, *, grace: float = 0.0, size: int = 1) -> None:
         """A post went out at `at` (not before `next_slot`); `grace` is lateness that was not its own."""
-        self.next_slot = max(self.next_slot, at - self.tolerance - grace) + size / self.rate
+        latest = at - self.tolerance - grace
+        begins_anew = latest - self.next_slot > GAP
+        self.next_slot = (at if begins_anew else max(self.next_slot, latest)) + size / self.rate
         self.size = size
 
     def change_rate(self, rate: float, now: float) -> None:

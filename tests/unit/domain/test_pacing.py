@@ -148,10 +148,19 @@ def test_an_album_sent_directly_takes_the_slots_of_its_messages() -> None:
     assert schedule.slot_of(A) == pytest.approx(0.4)
 
 
-def test_a_stall_moves_the_schedule_instead_of_being_caught_up() -> None:
+@pytest.mark.parametrize(("stall", "caught_up"), [(0.02, 0.02), (0.1, TOLERANCE), (0.3, 0.0)])
+def test_a_stall_moves_the_schedule_instead_of_being_caught_up(stall: float, caught_up: float) -> None:
     schedule = make_schedule(200.0, a=200.0)
-    stalled = launch(schedule, active=[A], posts=400, lateness=lambda n: 0.3 if n == 200 else 0.0)
-    assert stalled[-1][0] == pytest.approx(399 / 200 + 0.3 - TOLERANCE, abs=1e-6)
+    stalled = launch(schedule, active=[A], posts=400, lateness=lambda n: stall if n == 200 else 0.0)
+    assert stalled[-1][0] == pytest.approx(399 / 200 + stall - caught_up, abs=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.33, 20.0, 200.0])
+def test_the_first_post_after_a_gap_begins_an_even_row(rate: float) -> None:
+    schedule = Schedule(1000.0, -86400.0)
+    schedule.put_campaign(A, rate, now=0.0, first_slot=-86400.0)
+    launched = [at for at, _ in launch(schedule, active=[A], start=0.023, posts=5)]
+    assert launched == pytest.approx([0.023 + number / rate for number in range(5)])
 
 
 @given(rates=st.lists(st.sampled_from([2.0, 5.0, 10.0, 20.0, 40.0]), min_size=2, max_size=3))
