@@ -20,6 +20,7 @@ from typing import Final
 from uuid import UUID
 
 from benchmarks.ledger import LONG, NOW
+from vestnik.cli.child import spare_memory_checks
 from vestnik.db.engine import make_engine, parse_database_url
 from vestnik.db.leases import Lease
 from vestnik.db.ledger import CampaignClaim, Claim, Ledger
@@ -77,6 +78,9 @@ async def drain_campaign(
     recording: asyncio.Task[object] | None = None
     while jobs := (await claiming).jobs:
         claiming = claim(jobs[-1].job_id)
+        await asyncio.sleep(
+            0
+        )  # this transport never waits, so the claim would go out behind all of its posts
         results = [
             judge_success(job, await transport.send(job.peer, content.render(job.values), job.random_id))
             for job in jobs
@@ -91,7 +95,10 @@ async def drain_campaign(
 async def drain(share: Share, database_url: str) -> Drained:
     """All campaigns of the accounts, side by side."""
     engine = make_engine(
-        parse_database_url(database_url), name="benchmark", pool_size=2 * len(share.accounts)
+        parse_database_url(database_url),
+        name="benchmark",
+        pool_size=2 * len(share.accounts),
+        repeats_itself=True,
     )
     ledger, transport = Ledger(engine), InstantTransport()
     try:
@@ -107,6 +114,7 @@ async def drain(share: Share, database_url: str) -> Drained:
         for lease, campaign_id in warm_up:
             await drain_campaign(ledger, lease, campaign_id, transport, share.batch)
         warmed_up = transport.posted
+        spare_memory_checks()  # as a worker does when it is ready
         print(json.dumps({"ready": True}), flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         began_at = time.time()

@@ -52,6 +52,7 @@ class RunningCampaign:
     queued: int
     sending: int
     next_slot_in: timedelta
+    """Negative when that slot has passed."""
     next_return_in: timedelta | None
     """When the first returned job is due; None when there is none."""
 
@@ -248,20 +249,21 @@ class Ledger(LeaseLedger, PeerLedger):
             message_ids=_write_array(result.message_ids[0] for result in results),
             brake_results=BRAKE_RESULTS,
         )
-        return [
-            RecordedJob(
-                job_id=job_id, campaign_id=campaign_id, status=JobStatus.SENT, campaign_status=campaign_status
-            )
-            for campaign_id, job_ids, campaign_status in (
-                (
-                    row.campaign_id,
-                    row.job_ids,
-                    None if row.campaign_status is None else CampaignStatus(row.campaign_status),
+        recorded = []
+        for campaign_id, job_ids, new_status, may_be_done in map(tuple, rows):
+            campaign_status = None if new_status is None else CampaignStatus(new_status)
+            if may_be_done and await self.complete(campaign_id):
+                campaign_status = CampaignStatus.COMPLETED
+            recorded += [
+                RecordedJob(
+                    job_id=job_id,
+                    campaign_id=campaign_id,
+                    status=JobStatus.SENT,
+                    campaign_status=campaign_status,
                 )
-                for row in rows
-            )
-            for job_id in job_ids
-        ]
+                for job_id in job_ids
+            ]
+        return recorded
 
     async def _record_results(self, results: Sequence[JobResult]) -> list[RecordedJob]:
         rows = await self.fetch(

@@ -114,7 +114,7 @@ async def expand_running_campaign(session: AsyncSession, campaign_id: CampaignId
         select(Campaign)
         .where(Campaign.id == campaign_id, Campaign.expanded_at.is_(None))
         .where(Campaign.status == CampaignStatus.RUNNING)
-        .with_for_update(key_share=True)
+        .with_for_update()
     )
     if campaign is not None:
         await _stay_on_indexes(session)
@@ -226,7 +226,7 @@ async def finish_cancel(session: AsyncSession) -> bool:
         )
         .order_by(Campaign.id)
         .limit(1)
-        .with_for_update(key_share=True, skip_locked=True)
+        .with_for_update(skip_locked=True)
     )
     if campaign is None:
         return False
@@ -271,7 +271,7 @@ async def settle_twins(
         .where(Campaign.account_id == account_id)
         .where(Campaign.status.in_([CampaignStatus.RUNNING, CampaignStatus.PAUSED]))
         .order_by(Campaign.id)
-        .with_for_update(key_share=True)
+        .with_for_update()
     )
     parameters = {"account_id": account_id, "peers": rows}
     await session.execute(load_statement("fail_twins"), parameters | {"campaign_ids": list(campaign_ids)})
@@ -320,7 +320,7 @@ async def take_due_campaign(session: AsyncSession) -> Campaign | None:
         .where(Campaign.status == CampaignStatus.SCHEDULED, Campaign.scheduled_at <= func.clock_timestamp())
         .order_by(Campaign.scheduled_at, Campaign.id)
         .limit(1)
-        .with_for_update(key_share=True, skip_locked=True)
+        .with_for_update(skip_locked=True)
     )
     return due
 
@@ -427,7 +427,7 @@ async def _lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Camp
     campaign = await session.scalar(
         select(Campaign)
         .where(Campaign.id == campaign_id, Campaign.deleted_at.is_(None))
-        .with_for_update(key_share=True)
+        .with_for_update()
         .execution_options(populate_existing=True)
     )
     if campaign is None:

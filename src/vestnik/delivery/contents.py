@@ -12,12 +12,13 @@ class CampaignContent:
 
     def __init__(self, frozen: FrozenContent, zone: tzinfo) -> None:
         self.frozen = frozen
+        self._is_personal = frozen.is_personal
         self._zone = zone
         self._common: Content | None = None
 
     def render(self, values: Values) -> Content:
         """The post in one channel. Raises InvalidInputError where that cannot be posted there."""
-        if self.frozen.is_personal:
+        if self._is_personal:
             return self.frozen.render(replace(values, at=values.at.astimezone(self._zone)))
         if self._common is None:
             self._common = self.frozen.render(None)

@@ -287,7 +287,12 @@ async def run_worker(
     database cannot be reached at the start; later absences are waited out.
     """
     failpoints = Failpoints(settings.failpoints)
-    engine = make_engine(url, name="worker", pool_size=settings.database_connections - CONNECTIONS_ASIDE)
+    engine = make_engine(
+        url,
+        name="worker",
+        pool_size=settings.database_connections - CONNECTIONS_ASIDE,
+        repeats_itself=True,
+    )
     store = make_media_store(settings)
     keys = StoredKeys(settings.secret_key, settings.data_dir)
     logins = LoginParts(ledger=LoginLedger(engine), factory=transports, keys=keys, read_key=read_session_key)

@@ -1,5 +1,6 @@
 """A campaign of ten channels, ready to be claimed."""
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,10 @@ from tests.support.stage import Stage
 from vestnik.db.leases import Lease
 from vestnik.db.ledger import ClaimedJob
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId
+
+BLOCKED = """
+SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 @dataclass
@@ -32,6 +37,14 @@ class Scene:
 
     async def status(self) -> str:
         return await self.stage.read_status(self.campaign_id)
+
+    async def wait_until_blocked(self) -> None:
+        """Returns when some statement waits for a lock."""
+        for _ in range(1000):
+            if (await self.stage.one(BLOCKED)).n:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail("nothing waited for a lock within 10 s")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Posts that went out have a statement of their own, which must record what the one for all results does."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,10 +9,14 @@ from sqlalchemy import text
 
 from tests.integration.ledger.conftest import Scene
 from tests.support.stage import Stage, make_result
+from vestnik.db.engine import open_session
 from vestnik.db.ledger import ClaimedJob
 from vestnik.db.statements import load_statement
+from vestnik.domain.outcomes import JobResult
 from vestnik.domain.states import CampaignStatus, JobStatus
 
+LOCKED_AS_BY_A_CLAIM = text("SELECT id FROM campaigns WHERE id = :id FOR NO KEY UPDATE")
+LOCKED_AS_BY_A_CANCEL = text("SELECT id FROM campaigns WHERE id = :id FOR UPDATE")
 OF_THE_ROW = {"id", "channel_id", "random_id", "started_at", "sent_at", "not_before", "message_ids"}
 """What differs between two jobs however they were recorded, or is of no use once a job has ended."""
 
@@ -127,3 +132,73 @@ async def test_recording_posts_reads_their_jobs_and_no_others(stage: Stage, jobs
     for node in read:
         found = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
         assert found * node["Actual Loops"] == len(claimed)
+
+
+def _make_posts(jobs: list[ClaimedJob]) -> list[JobResult]:
+    return [make_result(job, JobStatus.SENT, message_ids=(7,)) for job in jobs]
+
+
+async def test_posts_wait_for_no_claim_but_for_the_last_ones(scene: Scene) -> None:
+    first = await scene.claim(8)
+    async with open_session(scene.stage.engine) as session:
+        await session.execute(LOCKED_AS_BY_A_CLAIM, {"id": scene.campaign_id})
+        assert len(await scene.stage.ledger.record(_make_posts(first))) == 8
+    last = await scene.claim(2)
+    async with open_session(scene.stage.engine) as session:
+        await session.execute(LOCKED_AS_BY_A_CLAIM, {"id": scene.campaign_id})
+        recording = asyncio.create_task(scene.stage.ledger.record(_make_posts(last)))
+        await scene.wait_until_blocked()
+    assert {item.campaign_status for item in await recording} == {CampaignStatus.COMPLETED}
+
+
+async def test_posts_wait_for_a_cancel(scene: Scene) -> None:
+    jobs = await scene.claim(3)
+    async with open_session(scene.stage.engine) as session:
+        await session.execute(LOCKED_AS_BY_A_CANCEL, {"id": scene.campaign_id})
+        recording = asyncio.create_task(scene.stage.ledger.record(_make_posts(jobs)))
+        await scene.wait_until_blocked()
+    assert len(await recording) == 3
+
+
+async def test_posts_that_may_brake_a_campaign_wait_for_claims(scene: Scene) -> None:
+    await scene.stage.execute("UPDATE campaigns SET max_error_rate = 0.1")
+    failing, *jobs = await scene.claim(4)
+    await scene.stage.ledger.record([make_result(failing, JobStatus.FAILED)])
+    async with open_session(scene.stage.engine) as session:
+        await session.execute(LOCKED_AS_BY_A_CLAIM, {"id": scene.campaign_id})
+        recording = asyncio.create_task(scene.stage.ledger.record(_make_posts(jobs)))
+        await scene.wait_until_blocked()
+    assert len(await recording) == 3
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+async def test_a_campaign_whose_queue_ends_while_its_last_posts_are_recorded_is_completed(
+    scene: Scene, *, is_paused: bool
+) -> None:
+    jobs = await scene.claim(8)
+    if is_paused:
+        await scene.stage.pause(scene.campaign_id)
+    async with open_session(scene.stage.engine) as session:
+        # Two are still queued when the statement begins, and none when it comes to the counters.
+        await session.execute(
+            text(
+                "UPDATE campaign_progress SET queued = 0, failed = 2, brake_failed = 2 WHERE campaign_id = :id"
+            ),
+            {"id": scene.campaign_id},
+        )
+        recording = asyncio.create_task(scene.stage.ledger.record(_make_posts(jobs)))
+        await scene.wait_until_blocked()
+        await session.execute(
+            text(
+                "UPDATE jobs SET status = 'FAILED', failed_at = clock_timestamp(), error_code = 'CHANNEL_INACTIVE'"
+                " WHERE campaign_id = :id AND status = 'QUEUED'"
+            ),
+            {"id": scene.campaign_id},
+        )
+    assert {item.campaign_status for item in await recording} == {CampaignStatus.COMPLETED}
+    assert await scene.status() == "COMPLETED"
+    audited = await scene.stage.one(
+        "SELECT count(*) AS n FROM audit_logs WHERE entity_id = CAST(:id AS text) AND action = 'campaign.completed'",
+        id=str(scene.campaign_id),
+    )
+    assert audited.n == 1

@@ -275,16 +275,6 @@ async def test_whatever_an_error_says_can_be_recorded(scene: Scene, message: str
     assert (await scene.stage.read_job(job.job_id)).status == "FAILED"
 
 
-async def _wait_until_blocked(stage: Stage) -> None:
-    """Returns when some statement waits for a lock."""
-    for _ in range(1000):
-        blocked = await stage.one("SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        if blocked.n:
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("nothing waited for a lock within 10 s")
-
-
 async def test_a_late_success_after_a_cancel_at_the_same_moment_keeps_the_counters(scene: Scene) -> None:
     """The cancel commits while the result waits for the campaign's row, whose counters it read before."""
     job, *rest = await scene.claim(3)
@@ -292,7 +282,7 @@ async def test_a_late_success_after_a_cancel_at_the_same_moment_keeps_the_counte
     async with open_session(scene.stage.engine) as session:
         await cancel_campaign(session, scene.campaign_id)
         recording = asyncio.create_task(scene.stage.ledger.record([make_result(job, SENT)]))
-        await _wait_until_blocked(scene.stage)
+        await scene.wait_until_blocked()
     (recorded,) = await recording
     assert recorded.status is SENT
     assert await scene.counts() == {"SENT": 1, "CANCELLED": 9}

@@ -1,16 +1,35 @@
 -- Record posts that went out, as record_results does, for claims that still stand: the usual case, at half the cost,
 -- as no job is locked before its update and no channel is read that never failed. The others have no row in the answer.
 -- The status to be found is a column of the results: as a constant, it has the planner walk all jobs in SENDING.
--- Locks in the order campaigns, jobs, progress, channel_peers.
+-- Locks in the order campaigns, jobs, progress, channel_peers. A campaign that cannot end or brake with these posts is
+-- locked against whoever moves its jobs otherwise, but not against claims: these are one half of the work, this is the
+-- other, and both wait for each other only from the counters to the commit.
 WITH result AS MATERIALIZED (
     SELECT r.*, 'SENDING' AS status FROM unnest(
         CAST(:job_ids AS bigint[]), CAST(:epochs AS bigint[]), CAST(:claims AS int[]), CAST(:message_ids AS bigint[])
     ) AS r (job_id, claim_epoch, claims, message_id)
-), campaign AS MATERIALIZED (
+), named AS MATERIALIZED (
+    SELECT DISTINCT j.campaign_id AS id FROM public.jobs j WHERE j.id = ANY (CAST(:job_ids AS bigint[]))
+), near AS MATERIALIZED (
+    SELECT EXISTS (
+        SELECT FROM named n
+        JOIN public.campaigns c ON c.id = n.id
+        JOIN public.campaign_progress p ON p.campaign_id = n.id
+        WHERE p.queued = 0
+           OR p.failed - p.brake_failed
+              > c.max_error_rate * (p.sent - p.brake_sent + p.failed - p.brake_failed)) AS may_settle
+), settling AS MATERIALIZED (
     SELECT c.id FROM public.campaigns c
-    WHERE c.id = ANY (ARRAY(SELECT DISTINCT j.campaign_id FROM public.jobs j WHERE j.id = ANY (CAST(:job_ids AS bigint[]))))
+    WHERE c.id = ANY (ARRAY(SELECT id FROM named)) AND (SELECT may_settle FROM near)
     ORDER BY c.id
     FOR NO KEY UPDATE
+), going_on AS MATERIALIZED (
+    SELECT c.id FROM public.campaigns c
+    WHERE c.id = ANY (ARRAY(SELECT id FROM named)) AND NOT (SELECT may_settle FROM near)
+    ORDER BY c.id
+    FOR KEY SHARE
+), campaign AS MATERIALIZED (
+    SELECT id FROM settling UNION ALL SELECT id FROM going_on
 ), posted AS (
     UPDATE public.jobs j
     SET status = 'SENT', maybe_sent = false, message_ids = ARRAY[r.message_id],
@@ -63,7 +82,7 @@ WITH result AS MATERIALIZED (
         ended_at = CASE WHEN p.is_done THEN clock_timestamp() ELSE c.ended_at END,
         updated_at = clock_timestamp()
     FROM (SELECT *, queued = 0 AND sending = 0 AS is_done FROM progress) p
-    WHERE c.id = p.campaign_id
+    WHERE c.id = p.campaign_id AND c.id IN (SELECT id FROM settling)
       AND (p.is_done AND c.expanded_at IS NOT NULL AND c.status IN ('RUNNING', 'PAUSED')
            OR NOT p.is_done AND c.status = 'RUNNING' AND p.sent + p.failed >= :brake_results
               AND p.failed > c.max_error_rate * (p.sent + p.failed))
@@ -75,6 +94,10 @@ WITH result AS MATERIALIZED (
                'status', status, 'reason', CASE status WHEN 'PAUSED' THEN 'ERROR_RATE' END, 'detail', status_detail))
     FROM settled
 )
-SELECT p.campaign_id, array_agg(p.id) AS job_ids, s.status AS campaign_status
-FROM posted p LEFT JOIN settled s ON s.id = p.campaign_id
+SELECT p.campaign_id, array_agg(p.id) AS job_ids, s.status AS campaign_status,
+       -- What was queued at the beginning has ended otherwise meanwhile.
+       s.status IS NULL AND bool_and(g.queued = 0 AND g.sending = 0) AS may_be_done
+FROM posted p
+JOIN progress g ON g.campaign_id = p.campaign_id
+LEFT JOIN settled s ON s.id = p.campaign_id
 GROUP BY p.campaign_id, s.status

@@ -12,7 +12,7 @@ WITH result AS MATERIALIZED (
     SELECT c.id, c.status FROM public.campaigns c
     WHERE c.id IN (SELECT j.campaign_id FROM public.jobs j JOIN result r ON r.job_id = j.id)
     ORDER BY c.id
-    FOR NO KEY UPDATE
+    FOR UPDATE
 ), locked AS MATERIALIZED (
     SELECT j.id, j.campaign_id, j.account_id, j.channel_id, j.status AS old_status, c.status AS campaign_status,
            j.claim_epoch, j.claims

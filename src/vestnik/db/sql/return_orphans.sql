@@ -11,7 +11,7 @@ WITH lease AS MATERIALIZED (
         WHERE j.status = 'SENDING' AND j.claim_epoch < l.epoch
     )
     ORDER BY c.id
-    FOR NO KEY UPDATE
+    FOR UPDATE
 ), locked AS MATERIALIZED (
     SELECT j.id, j.campaign_id,
            CASE WHEN c.status NOT IN ('CANCELLED', 'FAILED') THEN 'QUEUED' WHEN j.maybe_sent THEN 'FAILED' ELSE 'CANCELLED' END
