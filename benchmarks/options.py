@@ -7,6 +7,7 @@ from typing import Final
 
 MEASURES: Final = {
     "drain": "benchmarks.drain",
+    "slow_disk": "benchmarks.slow_disk",
     "start": "benchmarks.start",
     "pace": "benchmarks.pace_measures",
     "pick_up": "benchmarks.pick_up",

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from benchmarks.disks import slow_down
 from vestnik.cli.child import CHILD_VARIABLE, HARD_STOP_SECONDS, NO_ENV_FILE_VARIABLE, SIMULATOR_VARIABLE
 from vestnik.cli.demo import drop_ignored_variables
 from vestnik.db.embedded import EmbeddedPostgres
@@ -78,6 +79,7 @@ def open_database() -> Iterator[tuple[Path, URL]]:
         EmbeddedPostgres(Path(folder) / "data", stop_on_exit=True) as server,
     ):
         url = parse_database_url(server.url)
+        slow_down(url)
         upgrade_schema(url)
         yield Path(folder), url
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from benchmarks.disks import slow_down
 from benchmarks.peers.installation import find_redis
 from benchmarks.peers.programs import PeerFailedError
 from vestnik.db.embedded import EmbeddedPostgres
@@ -34,6 +35,7 @@ def open_postgres() -> Iterator[str]:
         EmbeddedPostgres(Path(folder) / "data", stop_on_exit=True) as server,
     ):
         url = parse_database_url(server.url).set(drivername="postgresql")
+        slow_down(url)
         yield url.render_as_string(hide_password=False)
 
 

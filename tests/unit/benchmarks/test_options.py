@@ -37,7 +37,7 @@ def test_peers_are_named_or_left_out() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["drian"], "there is no measure 'drian'; there are drain, start"),
+        (["drian"], "there is no measure 'drian'; there are drain, slow_disk"),
         (["--runs", "0"], "'0' is not a number of runs from 1 to 100"),
         (["--runs", "few"], "'few' is not a number of runs"),
         (["--peers", ","], "name at least one, or say --no-peers"),
