@@ -300,7 +300,7 @@ def _is_shown_as(status: CampaignStatus) -> ColumnElement[bool]:
 
 
 async def lock_campaign(session: AsyncSession, campaign_id: CampaignId) -> Campaign | None:
-    """The campaign as it is now, with its row locked against every other change."""
+    """The campaign as it is now, with its row locked against every other change; posts are recorded meanwhile."""
     return await session.scalar(
         select(Campaign)
         .where(Campaign.id == campaign_id, Campaign.deleted_at.is_(None))

@@ -24,7 +24,7 @@ from vestnik.db.statements import clean_text, read_seconds
 from vestnik.db.transitions import expand_running_campaign, fail_campaign
 from vestnik.domain.account_logins import KnownIdentity, Refusal, judge_identity
 from vestnik.domain.actors import Actor
-from vestnik.domain.errors import ConflictError, NotFoundError
+from vestnik.domain.errors import ConflictError, DatabaseUnavailableError, NotFoundError
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId, JobId
 from vestnik.domain.outcomes import JobResult
 from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, PauseReason
@@ -241,6 +241,7 @@ class Ledger(LeaseLedger, PeerLedger):
         """The usual case, for half the cost; those whose claim does not stand any more are left out."""
         if not results:
             return []
+        results = sorted(results, key=lambda result: result.job_id)  # the order in which others lock jobs
         rows = await self.fetch(
             "record_posts",
             job_ids=_write_array(result.job_id for result in results),
@@ -252,8 +253,10 @@ class Ledger(LeaseLedger, PeerLedger):
         recorded = []
         for campaign_id, job_ids, new_status, may_be_done in map(tuple, rows):
             campaign_status = None if new_status is None else CampaignStatus(new_status)
-            if may_be_done and await self.complete(campaign_id):
-                campaign_status = CampaignStatus.COMPLETED
+            if may_be_done:
+                with suppress(DatabaseUnavailableError):  # a lane's next look does it as well
+                    if await self.complete(campaign_id):
+                        campaign_status = CampaignStatus.COMPLETED
             recorded += [
                 RecordedJob(
                     job_id=job_id,

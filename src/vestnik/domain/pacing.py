@@ -28,11 +28,13 @@ class Pacer:
     size: int = 1
     """Messages of the post that went out last."""
 
-    def take(self, at: float, *, grace: float = 0.0, size: int = 1) -> None:
-        """A post went out at `at` (not before `next_slot`); `grace` is lateness that was not its own."""
-        latest = at - self.tolerance - grace
-        begins_anew = latest - self.next_slot > GAP
-        self.next_slot = (at if begins_anew else max(self.next_slot, latest)) + size / self.rate
+    def take(self, at: float, *, grace: float = 0.0, size: int = 1, after_gap: bool = False) -> None:
+        """A post went out at `at` (not before `next_slot`); `grace` is lateness that was not its own.
+
+        After a gap there was no lateness at all: the next one goes a whole interval later.
+        """
+        latest = at if after_gap else at - self.tolerance - grace
+        self.next_slot = max(self.next_slot, latest) + size / self.rate
         self.size = size
 
     def change_rate(self, rate: float, now: float) -> None:
@@ -41,6 +43,15 @@ class Pacer:
             remaining = max(self.next_slot - now, 0.0)
             self.next_slot = now + min(remaining * self.rate / rate, self.size / rate)
             self.rate = rate
+
+
+def _is_gap(slot: float, at: float) -> bool:
+    """Whether a post at `at` could have gone so much earlier that nothing was being sent.
+
+    The slot is that of campaign and account: waiting for the account's turn is no gap, or a busy account's shares
+    would shift towards its slow campaigns.
+    """
+    return at - slot > TOLERANCE + GAP
 
 
 @dataclass(slots=True)
@@ -56,6 +67,8 @@ class _Share:
     used: float
     size: int = 1
     """Messages of each of its posts."""
+    is_new: bool = True
+    """Nothing of it has gone out here yet: its slot was made up, or an earlier holder's."""
     displaced: float = 0.0
     """Seconds that commands of the account have taken from the next post."""
 
@@ -120,15 +133,17 @@ class Schedule:
 
     def launched_command(self, at: float, size: int = 1) -> None:
         """A command of `size` messages went out at `at`: it takes as many slots; all campaigns move on alike."""
-        self._account.take(at, size=size)
+        self._account.take(at, size=size, after_gap=_is_gap(self._account.next_slot, at))
         for share in self._shares.values():
             share.displaced += size / self._account.rate
 
     def launched(self, campaign_id: CampaignId, at: float) -> None:
         """A post of the campaign went out at `at`."""
         share = self._shares[campaign_id]
-        self._account.take(at, size=share.size)
-        share.pacer.take(at, grace=share.grace)
+        after_gap = _is_gap(self.slot_of(campaign_id), at)
+        self._account.take(at, size=share.size, after_gap=after_gap)
+        share.pacer.take(at, grace=share.grace, after_gap=after_gap or share.is_new)
+        share.is_new = False
         share.displaced = 0.0
         self._served = max(self._served, share.used)
         share.used = self._served + 1.0 / share.pacer.rate

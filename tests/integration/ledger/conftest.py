@@ -38,6 +38,12 @@ class Scene:
     async def status(self) -> str:
         return await self.stage.read_status(self.campaign_id)
 
+    async def count_audited(self, action: str) -> int:
+        """Entries of the audit log about the campaign."""
+        query = "SELECT count(*) AS n FROM audit_logs WHERE entity_id = :id AND action = :action"
+        row = await self.stage.one(query, id=str(self.campaign_id), action=action)
+        return int(row.n)
+
     async def wait_until_blocked(self) -> None:
         """Returns when some statement waits for a lock."""
         for _ in range(1000):

@@ -197,8 +197,4 @@ async def test_a_campaign_whose_queue_ends_while_its_last_posts_are_recorded_is_
         )
     assert {item.campaign_status for item in await recording} == {CampaignStatus.COMPLETED}
     assert await scene.status() == "COMPLETED"
-    audited = await scene.stage.one(
-        "SELECT count(*) AS n FROM audit_logs WHERE entity_id = CAST(:id AS text) AND action = 'campaign.completed'",
-        id=str(scene.campaign_id),
-    )
-    assert audited.n == 1
+    assert await scene.count_audited("campaign.completed") == 1

@@ -60,6 +60,7 @@ async def test_the_last_ones_complete_the_campaign(scene: Scene) -> None:
     await scene.stage.ledger.deactivate_channel(scene.channels[9], "USERNAME_NOT_OCCUPIED")
     assert await scene.stage.ledger.fail_unsendable(scene.campaign_id) == (1, True)
     assert await scene.status() == "COMPLETED"
+    assert await scene.count_audited("campaign.completed") == 1
 
 
 async def test_what_may_be_out_ends_as_unknown(scene: Scene) -> None:

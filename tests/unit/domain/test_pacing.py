@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection
 from copy import deepcopy
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from uuid import UUID
 
 import pytest
@@ -161,6 +161,29 @@ def test_the_first_post_after_a_gap_begins_an_even_row(rate: float) -> None:
     schedule.put_campaign(A, rate, now=0.0, first_slot=-86400.0)
     launched = [at for at, _ in launch(schedule, active=[A], start=0.023, posts=5)]
     assert launched == pytest.approx([0.023 + number / rate for number in range(5)])
+
+
+@pytest.mark.parametrize(
+    ("account_rate", "rates"), [(3.0, [1.0, 3.0]), (20.0, [20.0, 1.0, 1.0]), (0.33, [0.33, 0.1])]
+)
+@given(jitter=st.lists(st.floats(0.0, 0.005), min_size=7, max_size=40))
+def test_waiting_for_a_turn_is_no_gap(account_rate: float, rates: list[float], jitter: list[float]) -> None:
+    campaigns = [A, B, C][: len(rates)]
+    schedule = make_schedule(account_rate, **dict(zip("abc", rates, strict=False)))
+    late = launch(schedule, active=campaigns, posts=600, lateness=lambda n: jitter[n % len(jitter)])
+    counts = Counter(campaign_id for _, campaign_id in late)
+    for campaign_id, rate in zip(campaigns, rates, strict=True):
+        assert counts[campaign_id] == pytest.approx(600 * rate / sum(rates), rel=0.03, abs=2)
+
+
+def test_a_campaign_that_begins_beside_another_keeps_its_interval_from_the_first_post_on() -> None:
+    schedule = make_schedule(20.0, a=20.0)
+    busy = launch(schedule, active=[A], posts=100)[-1][0]
+    schedule.put_campaign(B, 1.0, now=busy, first_slot=busy - 86400.0)
+    launched = launch(schedule, active=[A, B], start=busy, posts=100)
+    instants = [at for at, campaign_id in launched if campaign_id == B]
+    gaps = [second - first for first, second in pairwise(instants)]
+    assert min(gaps[:2]) >= 1.0 - 1e-9
 
 
 @given(rates=st.lists(st.sampled_from([2.0, 5.0, 10.0, 20.0, 40.0]), min_size=2, max_size=3))

@@ -1,6 +1,6 @@
 -- End queued jobs of a campaign that no claim will ever take: the pair or the channel is inactive, or ten claims have
 -- not settled whether the post went out. The campaign is locked only once there is such a job: the search reads all that
--- is queued, and claims of the account would wait for it.
+-- is queued, and claims of the account would wait for it. Posts may be recorded meanwhile, which are not queued.
 WITH candidate AS MATERIALIZED (
     SELECT j.id,
            CASE WHEN j.maybe_sent AND j.claims >= 10 THEN 'UNKNOWN_OUTCOME'
@@ -55,5 +55,9 @@ WITH candidate AS MATERIALIZED (
     WHERE c.id = p.campaign_id AND p.queued = 0 AND p.sending = 0 AND c.expanded_at IS NOT NULL
       AND c.status = 'RUNNING'
     RETURNING c.id
+), audited AS (
+    INSERT INTO public.audit_logs (actor_kind, actor, action, entity_type, entity_id, after)
+    SELECT 'SYSTEM', 'engine', 'campaign.completed', 'campaign', id, jsonb_build_object('status', 'COMPLETED')
+    FROM finished
 )
 SELECT p.n, EXISTS (SELECT 1 FROM finished) AS campaign_finished FROM progress p

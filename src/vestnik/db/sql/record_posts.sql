@@ -11,6 +11,8 @@ WITH result AS MATERIALIZED (
 ), named AS MATERIALIZED (
     SELECT DISTINCT j.campaign_id AS id FROM public.jobs j WHERE j.id = ANY (CAST(:job_ids AS bigint[]))
 ), near AS MATERIALIZED (
+    -- Posts end a campaign only when nothing is queued, and as they lower the share of failures, they can brake only one
+    -- whose share was above its limit before.
     SELECT EXISTS (
         SELECT FROM named n
         JOIN public.campaigns c ON c.id = n.id
@@ -96,7 +98,7 @@ WITH result AS MATERIALIZED (
 )
 SELECT p.campaign_id, array_agg(p.id) AS job_ids, s.status AS campaign_status,
        -- What was queued at the beginning has ended otherwise meanwhile.
-       s.status IS NULL AND bool_and(g.queued = 0 AND g.sending = 0) AS may_be_done
+       p.campaign_id IN (SELECT id FROM going_on) AND bool_and(g.queued = 0 AND g.sending = 0) AS may_be_done
 FROM posted p
 JOIN progress g ON g.campaign_id = p.campaign_id
 LEFT JOIN settled s ON s.id = p.campaign_id
