@@ -1,5 +1,6 @@
 """Telegram's refusals: retried, given up, charged to the channel, the content or the account, as each deserves."""
 
+import asyncio
 import time
 
 import pytest
@@ -202,6 +203,7 @@ async def test_too_many_failures_pause_the_campaign(rig: Rig, account_id: Accoun
     await rig.until_status("PAUSED", campaign_id)
     assert (await rig.stage.read_campaign(campaign_id)).pause_reason == "ERROR_RATE"
     stopped = time.monotonic()
+    await asyncio.sleep(0.1)  # what is handed over before the lane has the answer of the database
     await rig.stay_silent(0.5)
     assert max(rig.arrivals) < stopped + 0.1
     assert rig.send_calls < 35
