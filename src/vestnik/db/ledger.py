@@ -7,7 +7,7 @@ database's clock, so that no host's wall clock matters.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -118,7 +118,7 @@ class RecordedJob:
     campaign_id: CampaignId
     status: JobStatus
     campaign_status: CampaignStatus | None
-    """What these results made of the campaign: COMPLETED, or PAUSED by the error-rate brake."""
+    """What the results recorded together made of the campaign: COMPLETED, or PAUSED by the error-rate brake."""
 
     @property
     def campaign_finished(self) -> bool:
@@ -233,9 +233,11 @@ class Ledger(LeaseLedger, PeerLedger):
         recorded = await self._record_posts([result for result in results if _is_plain_post(result)])
         written = {job.job_id for job in recorded}
         rest = [result for result in results if result.job_id not in written]
-        if rest:
-            recorded += await self._record_results(rest)
-        return recorded
+        if not rest:
+            return recorded
+        recorded += await self._record_results(rest)
+        became = {item.campaign_id: item.campaign_status for item in recorded if item.campaign_status}
+        return [replace(item, campaign_status=became.get(item.campaign_id)) for item in recorded]
 
     async def _record_posts(self, results: Sequence[JobResult]) -> list[RecordedJob]:
         """The usual case, for half the cost; those whose claim does not stand any more are left out."""

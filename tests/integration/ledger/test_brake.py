@@ -26,12 +26,18 @@ async def _deliver(scene: Scene, outcomes: str) -> CampaignStatus | None:
             job,
             JobStatus.SENT if letter == "s" else JobStatus.FAILED,
             error_code=None if letter == "s" else "X",
+            message_ids=(7,) if letter == "s" else (),
         )
         for job, letter in zip(jobs, outcomes, strict=True)
     ]
     recorded = await scene.stage.ledger.record(results)
     (status,) = {item.campaign_status for item in recorded}
     return status
+
+
+async def test_what_is_recorded_beside_posts_that_brake_a_campaign_says_so_too(long_scene: Scene) -> None:
+    assert await _deliver(long_scene, "f" * 10) is None
+    assert await _deliver(long_scene, "s" * 10 + "f" * 5) is CampaignStatus.PAUSED
 
 
 async def test_too_many_failures_pause_the_campaign_and_say_so(long_scene: Scene) -> None:

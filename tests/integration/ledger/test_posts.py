@@ -67,7 +67,7 @@ async def test_posts_and_other_results_are_recorded_together(scene: Scene) -> No
     ]
     recorded = await scene.stage.ledger.record(results)
     assert {item.job_id: item.status for item in recorded} == {item.job_id: item.status for item in results}
-    assert {item.campaign_status for item in recorded} == {None, CampaignStatus.COMPLETED}
+    assert {item.campaign_status for item in recorded} == {CampaignStatus.COMPLETED}
     assert await scene.counts() == {"SENT": 5, "FAILED": 5}
     assert await scene.stage.ledger.record(results) == []
     assert await scene.counts() == {"SENT": 5, "FAILED": 5}
