@@ -78,9 +78,8 @@ async def drain_campaign(
     recording: asyncio.Task[object] | None = None
     while jobs := (await claiming).jobs:
         claiming = claim(jobs[-1].job_id)
-        await asyncio.sleep(
-            0
-        )  # this transport never waits, so the claim would go out behind all of its posts
+        # This transport never waits, so the claim would go out behind all of its posts.
+        await asyncio.sleep(0)
         results = [
             judge_success(job, await transport.send(job.peer, content.render(job.values), job.random_id))
             for job in jobs

@@ -7,17 +7,17 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.test_wheel import PATIENCE, find_uv
+from tests.support.local_servers import serve
 
 ROOT = Path(__file__).parents[2]
 AUDIT = ROOT / ".ci" / "audit"
@@ -71,13 +71,9 @@ def weaknesses() -> Iterator[Weaknesses]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        known.url = f"http://127.0.0.1:{server.server_port}{PATH}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(Handler) as address:
+        known.url = f"{address}{PATH}"
         yield known
-        server.shutdown()
-        thread.join()
 
 
 def read_pins() -> set[Pin]:

@@ -3,10 +3,9 @@
 import re
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.acceptance.page_shell import STAND_IN, Shell
 from tests.acceptance.test_commands_of_pages import folder
 from tests.acceptance.test_lines_of_pages import PLAN
 from tests.integration.cli.conftest import Run, run
+from tests.support.local_servers import serve
 
 __all__ = ["folder", "run"]
 
@@ -52,13 +52,8 @@ def echo() -> Iterator[Echo]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(Handler) as found.url:
         yield found
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
