@@ -317,7 +317,8 @@ def split_list(value: str) -> list[str]:
     return [part.strip().rstrip("/") for part in value.split(",") if part.strip()]
 
 
-def _known_variables() -> set[str]:
+def known_variables() -> set[str]:
+    """The names of all settings, in the environment and in `.env`."""
     names: set[str] = set()
     for field in Settings.model_fields.values():
         names.update(_list_names(field))
@@ -338,7 +339,7 @@ def load_settings(*, env_file: Path | None = None, **overrides: object) -> Setti
     Raises ConfigurationError naming the variable; an unknown VESTNIK_ variable is an error too, because a
     misspelt setting would otherwise be ignored in silence.
     """
-    known = _known_variables()
+    known = known_variables()
     # VESTNIK_INTERNAL_… variables carry facts from a parent process to the children it starts.
     unknown = sorted(
         name

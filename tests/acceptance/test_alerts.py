@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import URL, Connection, create_engine, text
 
 from tests.acceptance.running import DEADLINE, Running, iterate_until
+from tests.support.local_servers import serve
 
 SOON = 15.0
 
@@ -56,15 +57,10 @@ def desk() -> Iterator[Desk]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    desk.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield desk
-    desk.answers.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(Handler) as address:
+        desk.url = f"{address}/"
+        yield desk
+        desk.answers.set()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.deployment.recipes import (
     read_environment,
     read_example_variables,
 )
-from vestnik.settings import Settings, _known_variables
+from vestnik.settings import Settings, known_variables
 
 SECRETS = {
     "POSTGRES_PASSWORD": "p" * 32,
@@ -81,7 +81,7 @@ class TestOfTheImage:
     def test_no_secret_and_no_unknown_setting_is_in_it(self) -> None:
         environment = read_environment(read_dockerfile()[-1])
         assert not {name for name in environment if re.search("PASSWORD|SECRET|TOKEN|URL", name)}
-        assert {name for name in environment if name.startswith("VESTNIK_")} <= _known_variables()
+        assert {name for name in environment if name.startswith("VESTNIK_")} <= known_variables()
 
     def test_its_commands_are_ours(self) -> None:
         *_, run = read_dockerfile()
@@ -114,7 +114,7 @@ class TestOfTheComposeFile:
         assert isinstance(run_help(service["command"]), str)
         for option in (word for word in service["command"] if word.startswith("--")):
             assert option in run_help(service["command"])
-        assert set(service["environment"]) <= _known_variables()
+        assert set(service["environment"]) <= known_variables()
         check = service["healthcheck"].get("test")
         if check is not None:
             assert check[:2] == ["CMD", "vestnik"]
@@ -186,7 +186,7 @@ class TestOfTheUnits:
         assert (checked.returncode, said) == (0, []), checked.stderr
 
     def test_the_example_of_its_environment_names_settings_of_ours(self) -> None:
-        assert set(read_example_variables(DEPLOY / "systemd" / "vestnik.env.example")) <= _known_variables()
+        assert set(read_example_variables(DEPLOY / "systemd" / "vestnik.env.example")) <= known_variables()
 
 
 def test_every_setting_that_processes_have_to_share_is_given_to_all_of_them() -> None:

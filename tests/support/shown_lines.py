@@ -13,7 +13,7 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 from tests.support.shown_commands import find_commands
-from vestnik.settings import _known_variables
+from vestnik.settings import known_variables
 
 PROGRAMS: Final = {
     "chmod",
@@ -105,7 +105,7 @@ def _read_block(block: str) -> Iterator[ShownLine]:
 def _is_setting(line: str) -> bool:
     """For the environment or the file .env, not for a shell."""
     found = _SETTING.match(line)
-    return found is not None and found[1] in _known_variables()
+    return found is not None and found[1] in known_variables()
 
 
 def _is_ours(line: str) -> bool:
