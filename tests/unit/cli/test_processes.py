@@ -171,7 +171,9 @@ async def test_each_start_gets_a_fresh_environment() -> None:
 
 
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
+# Who runs the tests in the background of a shell has it ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from datetime import timedelta
 from vestnik.cli.processes import ChildSpec, Supervisor
 
