@@ -1,4 +1,4 @@
-"""An upgrade in mid-campaign, from code of this repository's history to that of today; what is refused."""
+"""An upgrade in mid-campaign, from older code of this repository's history to newer; what is refused."""
 
 import time
 from pathlib import Path
@@ -9,8 +9,13 @@ from sqlalchemy import URL
 from tests.acceptance.running import DEADLINE, iterate_until
 from tests.deployment.installation import Installation, name_channels
 from tests.support.next_version import next_version
-from tests.support.older_code import NEEDS_HISTORY, OlderCode, export_code_before_newest_migration
-from vestnik.db.schema import head_revision, promises_to_expand, read_schema_state, upgrade_schema
+from tests.support.older_code import (
+    NEEDS_HISTORY,
+    OlderCode,
+    export_code_before_newest_expansion,
+    export_code_with_newest_expansion,
+)
+from vestnik.db.schema import read_schema_state, upgrade_schema
 from vestnik.simulator.posts import count_most_in_window
 
 CHANNELS = name_channels(1500)
@@ -22,16 +27,22 @@ AT_LAST = 500
 
 @pytest.fixture
 def older(tmp_path: Path) -> OlderCode:
-    if not promises_to_expand(head_revision()):
-        pytest.skip("the newest migration contracts, and older code is refused")
-    return export_code_before_newest_migration(tmp_path / "older")
+    return export_code_before_newest_expansion(tmp_path / "older")
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> str | None:
+    """PYTHONPATH of the code that the newest expanding migration came with; None for that of today."""
+    code = export_code_with_newest_expansion(tmp_path / "newer")
+    return None if code is None else code.path
 
 
 @NEEDS_HISTORY
 def test_an_upgrade_in_mid_campaign_loses_and_doubles_nothing(
-    empty_database_url: URL, tmp_path: Path, older: OlderCode
+    empty_database_url: URL, tmp_path: Path, older: OlderCode, newer: str | None
 ) -> None:
     """The order of docs/how-to/upgrade.md, with a worker of the old code that is killed in between."""
+    variables = {} if newer is None else {"PYTHONPATH": newer}
     with Installation(
         tmp_path, empty_database_url, RATE_LIMIT_MESSAGES_PER_SECOND=str(AT_LAST)
     ) as installation:
@@ -43,7 +54,7 @@ def test_an_upgrade_in_mid_campaign_loses_and_doubles_nothing(
         old_api.act(campaign_id, "start")
         wait_for_posts(installation, 10)
 
-        after = upgrade_by(installation)
+        after = upgrade_by(installation, **variables)
         assert before != after
         assert read_schema_state(empty_database_url).works_with >= {before, after}
         wait_for_posts(installation, count_posts(installation) + 5)
@@ -53,7 +64,7 @@ def test_an_upgrade_in_mid_campaign_loses_and_doubles_nothing(
         wait_for_posts(installation, count_posts(installation) + 5)
         assert old_api.client.get(f"{old_api.url}/readyz").status_code == 200
 
-        installation.start_worker()
+        installation.start_worker(None, **variables)
         second.process.terminate()
         assert second.finish() == 0
         old_api.act(campaign_id, "pause")
@@ -62,7 +73,7 @@ def test_an_upgrade_in_mid_campaign_loses_and_doubles_nothing(
         # What was due while nobody sent did not go out at once.
         assert count_most_in_window(installation.summarize()["arrivals"]) < 2 * RATE
 
-        api = installation.start_api()
+        api = installation.start_api(None, **variables)
         old_api.process.process.terminate()
         assert old_api.process.finish() == 0
         api.change(campaign_id, {"deliveryRate": AT_LAST})

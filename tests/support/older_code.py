@@ -1,4 +1,4 @@
-"""The code of before the newest migration, taken from the history of this repository."""
+"""Code of before and after the newest migration that only expands, from the history of this repository."""
 
 import compileall
 import io
@@ -27,9 +27,26 @@ class OlderCode:
     path: str
 
 
-def export_code_before_newest_migration(folder: Path) -> OlderCode:
-    """The last code without the newest migration that looks for word of whether it works on a newer schema."""
-    commit = _find_commit(_name_newest_migration())
+def export_code_before_newest_expansion(folder: Path) -> OlderCode:
+    """The last code without that migration that looks for word of whether it works on a newer schema."""
+    return _export_code_before(_list_since_newest_expansion()[-1], folder)
+
+
+def export_code_with_newest_expansion(folder: Path) -> OlderCode | None:
+    """The last code on the schema which that migration makes; None when it is that of today."""
+    since = _list_since_newest_expansion()
+    return _export_code_before(since[-2], folder) if len(since) > 1 else None
+
+
+def _list_since_newest_expansion() -> list[str]:
+    """The files of the newest migration and of those before it, down to the first that promises to expand."""
+    files = sorted((path.name for path in (schema.MIGRATIONS / "versions").glob("[0-9]*.py")), reverse=True)
+    expands = [schema.promises_to_expand(name.partition("_")[0]) for name in files]
+    return files[: expands.index(True) + 1]
+
+
+def _export_code_before(migration: str, folder: Path) -> OlderCode:
+    commit = _find_commit(migration)
     packed = _git("archive", "--format=tar", commit, "src")
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
@@ -38,19 +55,14 @@ def export_code_before_newest_migration(folder: Path) -> OlderCode:
     return OlderCode(commit=commit, path=str(folder / "src"))
 
 
-def _name_newest_migration() -> str:
-    (path,) = (schema.MIGRATIONS / "versions").glob(f"{schema.head_revision()}_*.py")
-    return path.name
-
-
-def _find_commit(newest: str) -> str:
+def _find_commit(migration: str) -> str:
     for commit in _git("rev-list", "HEAD").decode().split():
-        if _has(commit, f"{MIGRATIONS}/{newest}"):
+        if _has(commit, f"{MIGRATIONS}/{migration}"):
             continue
         if b"EXPANDS_ONLY" in _git("show", f"{commit}:{SCHEMA}"):
             return commit
     raise AssertionError(
-        f"the history has no code of before {newest}: fetch all of it ('git fetch --unshallow')"
+        f"the history has no code of before {migration}: fetch all of it ('git fetch --unshallow')"
     )
 
 
