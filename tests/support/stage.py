@@ -158,6 +158,15 @@ class Stage:
         counters = {status: getattr(row, status.value.lower()) for status in JobStatus}
         return {str(status): number for status, number in counters.items() if number}
 
+    async def recount(self) -> None:
+        """Have the counters say what the jobs do that were changed past the ledger."""
+        await self.execute(
+            "UPDATE campaign_progress p SET (queued, sending, sent, failed, cancelled) = (SELECT"
+            " count(*) FILTER (WHERE status = 'QUEUED'), count(*) FILTER (WHERE status = 'SENDING'),"
+            " count(*) FILTER (WHERE status = 'SENT'), count(*) FILTER (WHERE status = 'FAILED'),"
+            " count(*) FILTER (WHERE status = 'CANCELLED') FROM jobs j WHERE j.campaign_id = p.campaign_id)"
+        )
+
     async def read_status(self, campaign_id: CampaignId) -> str:
         row = await self.one("SELECT status FROM campaigns WHERE id = :id", id=campaign_id)
         return str(row.status)

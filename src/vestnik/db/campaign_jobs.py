@@ -1,6 +1,6 @@
 """Jobs of one campaign, a page at a time, however many there are and whatever is asked for.
 
-Every read is bounded: it follows an index that holds nothing but what is asked for, or it looks at a limited
+Every read is bounded: it follows an index that holds what is asked for and little else, or it looks at a limited
 number of the campaign's jobs and says where to go on.
 """
 
@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.db.job_parts import IS_FAILED, IS_FRESH, IS_RETURNED, OPEN_ID, has_status, select_sending
 from vestnik.db.models import Channel, ChannelPeer, Job
 from vestnik.domain.ids import AccountId, CampaignId, JobId
 from vestnik.domain.states import JobStatus
@@ -25,14 +26,6 @@ LOOK_FOR_SECONDS: Final = 0.04
 FEW_RETURNED: Final = 5_000
 """Jobs waiting for a retry that may be sorted for one page."""
 BEFORE_ALL: Final = JobId(0)
-
-_STATUS: Final[dict[JobStatus, ColumnElement[str]]] = {
-    status: literal_column(f"'{status.value}'") for status in JobStatus
-}
-"""Written into statements: a plan kept for any parameter could not use a partial index."""
-_ZERO: Final[ColumnElement[int]] = literal_column("0")
-_ID_OF_FRESH: Final[ColumnElement[int]] = literal_column("(jobs.id + 0)")
-"""What the index of fresh jobs holds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,9 +69,7 @@ async def list_jobs(
     """The next jobs; a part may be short or empty and still have a `next_after`."""
     ids: Sequence[int] | None = None
     if wanted.error_code is None and wanted.search is None:
-        ids = await _find_by_index(
-            session, campaign_id, account_id, status=wanted.status, after=after, limit=limit + 1
-        )
+        ids = await _find_by_index(session, campaign_id, status=wanted.status, after=after, limit=limit + 1)
     if ids is None:
         ids, next_after = await _look_through(session, campaign_id, wanted, after, limit + 1)
     else:
@@ -109,20 +100,19 @@ async def _read_rows(session: AsyncSession, account_id: AccountId, ids: Sequence
 async def _find_by_index(
     session: AsyncSession,
     campaign_id: CampaignId,
-    account_id: AccountId,
     *,
     status: JobStatus | None,
     after: JobId,
     limit: int,
 ) -> Sequence[int] | None:
-    """Ids from an index that holds exactly these jobs; None where there is no such index."""
+    """Ids from an index that holds these jobs and few others; None where there is no such index."""
     match status:
         case None:
             query = select_all(campaign_id, after, limit)
         case JobStatus.FAILED:
             query = select_failed(campaign_id, after, limit)
         case JobStatus.SENDING:
-            query = select_sending(campaign_id, account_id, after, limit)
+            query = select_being_sent(campaign_id, after, limit)
         case JobStatus.QUEUED:
             return await _find_queued(session, campaign_id, after, limit)
         case JobStatus.SENT | JobStatus.CANCELLED:
@@ -157,17 +147,12 @@ def _follows(campaign_id: CampaignId, after: int) -> ColumnElement[bool]:
 
 def select_failed(campaign_id: CampaignId, after: JobId, limit: int) -> Select[int]:
     """Ids of failed jobs beyond one."""
-    return select_all(campaign_id, after, limit).where(Job.status == _STATUS[JobStatus.FAILED])
+    return select_all(campaign_id, after, limit).where(IS_FAILED)
 
 
-def select_sending(campaign_id: CampaignId, account_id: AccountId, after: JobId, limit: int) -> Select[int]:
-    """Ids of the jobs that are being sent; the account has few of them at any time."""
-    sending = (
-        select(Job.id, Job.campaign_id)
-        .where(Job.account_id == account_id, Job.status == _STATUS[JobStatus.SENDING])
-        .cte("sending")
-        .prefix_with("MATERIALIZED", dialect="postgresql")
-    )
+def select_being_sent(campaign_id: CampaignId, after: JobId, limit: int) -> Select[int]:
+    """Ids of the jobs that are being sent; there are few of them at any time."""
+    sending = select_sending()
     query = select(sending.c.id).where(sending.c.campaign_id == campaign_id, sending.c.id > after)
     return query.order_by(sending.c.id).limit(limit)
 
@@ -176,18 +161,17 @@ def select_fresh(campaign_id: CampaignId, after: JobId, limit: int) -> Select[in
     """Ids of queued jobs that were never claimed."""
     query = select(Job.id).where(
         Job.campaign_id == campaign_id,
-        Job.status == _STATUS[JobStatus.QUEUED],
-        Job.claims == _ZERO,
-        after < _ID_OF_FRESH,
+        IS_FRESH,
+        after < OPEN_ID,
     )
-    return query.order_by(_ID_OF_FRESH).limit(limit)
+    return query.order_by(OPEN_ID).limit(limit)
 
 
 def select_returned(campaign_id: CampaignId, after: JobId, limit: int) -> Select[int]:
     """Ids of queued jobs that wait for another attempt."""
     returned = (
         select(Job.id)
-        .where(Job.campaign_id == campaign_id, Job.status == _STATUS[JobStatus.QUEUED], Job.claims > _ZERO)
+        .where(Job.campaign_id == campaign_id, IS_RETURNED)
         .cte("returned")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
@@ -195,12 +179,7 @@ def select_returned(campaign_id: CampaignId, after: JobId, limit: int) -> Select
 
 
 def _count_returned(campaign_id: CampaignId) -> Select[int]:
-    few = (
-        select(Job.id)
-        .where(Job.campaign_id == campaign_id, Job.status == _STATUS[JobStatus.QUEUED], Job.claims > _ZERO)
-        .limit(FEW_RETURNED)
-        .subquery()
-    )
+    few = select(Job.id).where(Job.campaign_id == campaign_id, IS_RETURNED).limit(FEW_RETURNED).subquery()
     return select(func.count()).select_from(few)
 
 
@@ -235,7 +214,7 @@ def select_next(campaign_id: CampaignId, wanted: JobFilter, after: int) -> Selec
     """The first job beyond one that is worth looking at, so that gaps between ids cost nothing."""
     query = select(Job.id).where(_follows(campaign_id, after))
     if _is_about_failures(wanted):
-        query = query.where(Job.status == _STATUS[JobStatus.FAILED])
+        query = query.where(IS_FAILED)
     return query.order_by(Job.campaign_id, Job.id).limit(1)
 
 
@@ -245,9 +224,9 @@ def select_window(
     """Those that match, from one id to another."""
     query = select(Job.id).where(Job.campaign_id == campaign_id, Job.id.between(first, last))
     if _is_about_failures(wanted):
-        query = query.where(Job.status == _STATUS[JobStatus.FAILED])
+        query = query.where(IS_FAILED)
     elif wanted.status is not None:
-        query = query.where(Job.status == _STATUS[wanted.status])
+        query = query.where(has_status(wanted.status))
     if wanted.error_code is not None:
         query = query.where(Job.error_code == wanted.error_code)
     if wanted.search is not None:

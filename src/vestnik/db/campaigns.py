@@ -7,14 +7,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
+from vestnik.db.job_parts import IS_FAILED, IS_RETURNED
 from vestnik.db.models import Account, AccountHold, Batch, Campaign, CampaignProgress, Job, Template
 from vestnik.db.statements import load_statement
 from vestnik.domain.ids import AccountId, BatchId, CampaignId, TemplateId
-from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, JobStatus, Mode
+from vestnik.domain.states import AccountKind, AccountState, CampaignStatus, HoldScope, Mode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,9 +137,7 @@ def _select_records() -> Select[*tuple[Any, ...]]:
         .scalar_subquery()
     )
     last_return = (
-        select(func.max(Job.not_before))
-        .where(Job.campaign_id == Campaign.id, _is(Job.status, JobStatus.QUEUED), Job.claims > _ZERO)
-        .scalar_subquery()
+        select(func.max(Job.not_before)).where(Job.campaign_id == Campaign.id, IS_RETURNED).scalar_subquery()
     )
     return (
         select(
@@ -168,15 +167,6 @@ def _select_records() -> Select[*tuple[Any, ...]]:
         .where(Campaign.deleted_at.is_(None))
         .execution_options(populate_existing=True)
     )
-
-
-def _is(column: InstrumentedAttribute[str], status: JobStatus) -> ColumnElement[bool]:
-    """Written into the statement: a plan that is kept for any parameter could not use a partial index."""
-    compared: ColumnElement[bool] = column == literal_column(f"'{status.value}'")
-    return compared
-
-
-_ZERO: ColumnElement[int] = literal_column("0")
 
 
 def _build_record(row: Row[*tuple[Any, ...]]) -> CampaignRecord:
@@ -352,7 +342,7 @@ async def count_failures(session: AsyncSession, campaign_id: CampaignId) -> dict
     code = func.coalesce(Job.error_code, "UNKNOWN")
     query = (
         select(code, func.count())
-        .where(Job.campaign_id == campaign_id, _is(Job.status, JobStatus.FAILED))
+        .where(Job.campaign_id == campaign_id, IS_FAILED)
         .group_by(code)
         .order_by(func.count().desc(), code)
     )

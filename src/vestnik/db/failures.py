@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, literal_column, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.db.job_parts import IS_FAILED
 from vestnik.db.models import Campaign, CampaignProgress, Job
 from vestnik.domain.states import CampaignStatus
 
@@ -30,7 +31,7 @@ async def count_recent_failures(session: AsyncSession) -> list[CampaignFailures]
     query = (
         select(code, Campaign.id, Campaign.name, func.count())
         .join(CampaignProgress, CampaignProgress.campaign_id == Campaign.id)
-        .join(Job, (Job.campaign_id == Campaign.id) & (Job.status == literal_column("'FAILED'")))
+        .join(Job, (Job.campaign_id == Campaign.id) & IS_FAILED)
         .where(
             Campaign.deleted_at.is_(None),
             CampaignProgress.failed > 0,

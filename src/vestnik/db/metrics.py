@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.elements import SQLCoreOperations
 
+from vestnik.db.job_parts import select_sending
 from vestnik.db.models import (
     Account,
     AccountHold,
@@ -19,7 +20,6 @@ from vestnik.db.models import (
     CampaignProgress,
     Channel,
     ChannelPeer,
-    Job,
     WorkerProcess,
 )
 from vestnik.db.statements import load_statement
@@ -69,9 +69,9 @@ async def read_due(session: AsyncSession) -> Rows:
 
 
 async def measure_oldest_sending(session: AsyncSession) -> float:
-    """Seconds, by the index of what is on its way; 0 when nothing is."""
-    since = func.min(func.greatest(Job.started_at, Job.not_before))
-    query = select(-_seconds_until(since)).where(Job.status == literal_column("'SENDING'"))
+    """Seconds since the first that is still on its way was begun; 0 when nothing is."""
+    sending = select_sending().c
+    query = select(-_seconds_until(func.min(func.greatest(sending.started_at, sending.not_before))))
     return max(float(await session.scalar(query) or 0), 0.0)
 
 

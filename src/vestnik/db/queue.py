@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vestnik.db.job_parts import select_sending
 from vestnik.db.models import (
     AccountHold,
     AccountLease,
     Campaign,
     CampaignProgress,
-    Job,
     WorkerProcess,
 )
 from vestnik.domain.states import CampaignStatus, HoldScope
@@ -159,16 +159,16 @@ async def list_workers(session: AsyncSession) -> list[WorkerStanding]:
 
 
 async def find_oldest_sending(session: AsyncSession) -> OldestSending | None:
-    """Read from the index of what is being sent.
+    """The one that has been on its way for longest.
 
     A job's first claim is known, not its last: one that came back counts from when it was due again.
     """
-    since = func.greatest(Job.started_at, Job.not_before)
+    sending = select_sending().c
+    since = func.greatest(sending.started_at, sending.not_before)
     row = (
         await session.execute(
-            select(Job.id, Job.campaign_id, Job.account_id, since)
-            .where(Job.status == literal_column("'SENDING'"))
-            .order_by(since, Job.id)
+            select(sending.id, sending.campaign_id, sending.account_id, since)
+            .order_by(since, sending.id)
             .limit(1)
         )
     ).one_or_none()

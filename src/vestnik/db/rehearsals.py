@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestnik.db.accounts import find_account_by_name, insert_account, set_account_rate
+from vestnik.db.job_parts import IS_FAILED
 from vestnik.db.models import (
     AccountCommand,
     AccountHold,
@@ -22,7 +23,7 @@ from vestnik.db.models import (
 )
 from vestnik.domain.commands import CommandStatus
 from vestnik.domain.ids import AccountId, CampaignId, ChannelId
-from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope, JobStatus
+from vestnik.domain.states import AccountKind, CampaignStatus, HoldScope
 
 ChannelName = tuple[str | None, int | None]
 """Username and Telegram id; at least one of the two."""
@@ -112,7 +113,7 @@ async def list_failed_usernames(session: AsyncSession, campaign_id: CampaignId) 
     query = (
         select(Channel.username)
         .join(Job, Job.channel_id == Channel.id)
-        .where(Job.campaign_id == campaign_id, Job.status == JobStatus.FAILED, Channel.username.is_not(None))
+        .where(Job.campaign_id == campaign_id, IS_FAILED, Channel.username.is_not(None))
     )
     return [username for username in await session.scalars(query) if username is not None]
 

@@ -18,7 +18,7 @@ SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AN
 
 @dataclass
 class Scene:
-    """One account that holds its lease and one running campaign of ten channels."""
+    """One account that holds its lease and one running campaign, of ten channels as a fixture."""
 
     stage: Stage
     account_id: AccountId
@@ -58,11 +58,16 @@ def stage(engine: AsyncEngine) -> Stage:
     return Stage(engine)
 
 
-@pytest.fixture
-async def scene(stage: Stage) -> Scene:
+async def make_scene(stage: Stage, channels: int) -> Scene:
+    """An account that knows all channels there are, and a campaign for them."""
     account_id = await stage.add_account()
-    channels = await stage.add_channels(10)
-    await stage.give_peers(account_id, channels)
+    added = await stage.add_channels(channels)
+    await stage.give_peers(account_id, added)
     campaign_id = await stage.add_campaign(account_id)
     lease = await stage.acquire(account_id)
-    return Scene(stage=stage, account_id=account_id, channels=channels, campaign_id=campaign_id, lease=lease)
+    return Scene(stage=stage, account_id=account_id, channels=added, campaign_id=campaign_id, lease=lease)
+
+
+@pytest.fixture
+async def scene(stage: Stage) -> Scene:
+    return await make_scene(stage, 10)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.integration.ledger.conftest import Scene
+from tests.integration.ledger.conftest import Scene, make_scene
 from tests.support.stage import Stage
 from vestnik.db.ledger import LOOKED_AT
 from vestnik.db.statements import load_statement
@@ -19,11 +19,15 @@ ENDED = 15
 
 @pytest.fixture
 async def crowd(stage: Stage) -> Scene:
+    return await _make_crowd(stage, ENDED)
+
+
+async def _make_crowd(stage: Stage, ended: int) -> Scene:
     """A campaign of many jobs among others that have long ended."""
     account_id = await stage.add_account()
     channels = await stage.add_channels(JOBS)
     await stage.give_peers(account_id, channels)
-    for _ in range(ENDED):
+    for _ in range(ended):
         await stage.add_campaign(account_id)
     await stage.execute("UPDATE jobs SET status = 'SENT', claims = 1")
     await stage.execute("UPDATE campaigns SET status = 'COMPLETED'")
@@ -77,7 +81,7 @@ async def test_no_hot_statement_reads_the_ledger_from_end_to_end(crowd: Scene) -
         await _explain(crowd.stage, "claim_jobs", _claim_parameters(crowd, crowd.campaign_id))
     )
     assert scans == {
-        ("Index Scan", "jobs_fresh_idx"),
+        ("Index Scan", "jobs_open_idx"),
         ("Index Scan", "jobs_returned_idx"),
         ("Index Scan", "jobs_pkey"),  # the update itself
         ("ModifyTable", None),
@@ -114,19 +118,61 @@ async def test_no_hot_statement_reads_the_ledger_from_end_to_end(crowd: Scene) -
 
 async def test_a_claim_from_a_campaign_that_is_the_whole_ledger_stays_on_indexes(stage: Stage) -> None:
     """Regression: the planner takes a tenth of the campaign for what is claimed; of a million jobs it read all."""
-    account_id = await stage.add_account()
-    await stage.give_peers(account_id, await stage.add_channels(20_000))
-    campaign_id = await stage.add_campaign(account_id)
+    scene = await make_scene(stage, 20_000)
     await stage.execute("ANALYZE jobs, channels, channel_peers, campaigns, campaign_progress")
-    lease = await stage.acquire(account_id)
-    scene = Scene(stage=stage, account_id=account_id, channels=[], campaign_id=campaign_id, lease=lease)
-    nodes = await _explain(stage, "claim_jobs", _claim_parameters(scene, campaign_id))
+    nodes = await _explain(stage, "claim_jobs", _claim_parameters(scene, scene.campaign_id))
     read_whole = {
         node["Relation Name"]
         for node in nodes
         if node["Node Type"] == "Seq Scan" and node["Relation Name"] in {"jobs", "channels", "channel_peers"}
     }
     assert read_whole == set()
+
+
+async def test_what_a_former_holder_left_is_found_without_reading_the_queue(crowd: Scene) -> None:
+    """Behind some that cannot be claimed, as their accounts know no address."""
+    blocked = 30
+    await crowd.stage.execute(
+        "UPDATE channel_peers SET access_hash = NULL WHERE channel_id IN (SELECT channel_id FROM jobs"
+        " WHERE campaign_id = :id ORDER BY id LIMIT :n)",
+        id=crowd.campaign_id,
+        n=blocked,
+    )
+    taken = await crowd.claim(20)
+    await crowd.stage.execute("UPDATE account_leases SET epoch = epoch + 1")
+    parameters: dict[str, object] = {"account_id": crowd.account_id, "epoch": crowd.lease.epoch + 1}
+    nodes = await _explain(crowd.stage, "return_orphans", parameters, options="ANALYZE, FORMAT JSON")
+    # Each is found, locked, looked up and changed.
+    assert blocked + len(taken) <= _count_rows(nodes, "jobs") <= blocked + 4 * len(taken)
+
+
+async def test_no_search_among_open_jobs_sorts_them_all(stage: Stage) -> None:
+    """Regression: to the planner, hardly any job was both queued and open, as few of the ledger are either."""
+    # Among 15 that ended both plans of list_stalled cost as much, and the sample that ANALYZE took chose one.
+    crowd = await _make_crowd(stage, 5)
+    await stage.execute("UPDATE channel_peers SET access_hash = NULL")
+    await stage.execute("ANALYZE channel_peers")
+    parameters = _claim_parameters(crowd, crowd.campaign_id)
+    nodes = await _explain(stage, "claim_jobs", parameters, options="ANALYZE, FORMAT JSON")
+    nodes += await _explain(stage, "list_stalled", {"after": timedelta(0), "most": 100, "limit": 9})
+    found = [node["Node Type"] for node in nodes if node.get("Index Name") == "jobs_open_idx"]
+    assert len(found) == 5
+    assert set(found) <= {"Index Scan", "Index Only Scan"}
+
+
+async def test_a_claim_of_fresh_jobs_writes_to_no_index(stage: Stage) -> None:
+    """Half of each page is free for what a claim writes, and nothing that it changes is in an index."""
+    scene = await make_scene(stage, 100)
+    async with stage.engine.connect() as connection:
+        parameters = _claim_parameters(scene, scene.campaign_id)
+        claimed = (await connection.execute(load_statement("claim_jobs"), parameters)).all()
+        count = "SELECT pg_stat_get_xact_tuples_updated(j), pg_stat_get_xact_tuples_hot_updated(j)"
+        counted = (await connection.execute(text(f"{count} FROM (SELECT 'jobs'::regclass) AS t (j)"))).one()
+        await connection.rollback()
+    assert len(claimed) == 50
+    updated, without_index = counted
+    assert updated == 50
+    assert without_index >= 45, "but for the last of a page: with its time and epoch a row is a little longer"
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 -- A job that may have been posted cannot be called cancelled: its outcome is unknown and it is listed as such.
 WITH locked AS MATERIALIZED (
     SELECT id, maybe_sent FROM public.jobs
-    -- two parts, because fresh and returned jobs have an index each
+    -- two parts, because open and returned jobs have an index each
     WHERE status = 'QUEUED' AND id IN (
         (SELECT id FROM public.jobs
-         WHERE campaign_id = :campaign_id AND status = 'QUEUED' AND claims = 0 LIMIT :chunk)
+         WHERE campaign_id = :campaign_id AND queue_part = 'OPEN'
+           AND CASE status WHEN 'QUEUED' THEN true ELSE false END -- as in claim_jobs
+         LIMIT :chunk)
         UNION ALL
         (SELECT id FROM public.jobs
-         WHERE campaign_id = :campaign_id AND status = 'QUEUED' AND claims > 0 LIMIT :chunk))
+         WHERE campaign_id = :campaign_id AND queue_part = 'RETURNED' LIMIT :chunk))
     ORDER BY id
     FOR NO KEY UPDATE
 ), moved AS (

@@ -3,9 +3,11 @@
 -- index; fresh ones are read beyond a cursor, because dead index entries at the head would slow every claim.
 -- A job is claimable only with a usable peer: resolved, active and not on hold. Ten unsettled claims are the end
 -- of guessing: such a job is left for fail_unsendable. With the claim the next slots become durable.
--- (id + 0) is what the index of fresh jobs holds: the primary key would fit a bare id too, and the planner preferred to
+-- (id + 0) is what the index of open jobs holds, fresh ones and those being sent: the primary key would fit a bare id too, and the planner preferred to
 -- walk it past all jobs of other campaigns. The update takes an array of ids for the same reason: the planner expects a
 -- tenth of all fresh jobs from a LIMIT that it does not know, and would read the whole ledger to join them.
+-- CASE hides from the planner how few jobs of the ledger are queued: it takes that for a further part of those that are open,
+-- counts on hardly any, and would read and sort them all.
 -- Fresh jobs are looked at from the first one beyond the cursor on, over :span ids and no further: where nothing is
 -- claimable yet, a claim would otherwise read the whole campaign, and all others of the account would wait for it. A row
 -- without a job tells how far was looked where there was too little and there is more beyond. OFFSET 0 has the planner look
@@ -39,7 +41,7 @@ WITH lease AS MATERIALIZED (
         SELECT j.id, j.campaign_id, j.maybe_sent, ch.username, ch.title, p.tg_id, p.access_hash FROM public.jobs j
         JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
         JOIN public.channels ch ON ch.id = j.channel_id
-        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0
+        WHERE j.campaign_id = c.id AND j.queue_part = 'RETURNED'
           AND j.not_before <= clock_timestamp() AND NOT (j.claims >= 10 AND j.maybe_sent)
           AND p.access_hash IS NOT NULL AND p.is_active AND ch.is_active
           AND (p.hold_until IS NULL OR p.hold_until <= clock_timestamp())
@@ -50,7 +52,8 @@ WITH lease AS MATERIALIZED (
 ), looked AS MATERIALIZED (
     SELECT c.id AS campaign_id, w.n, w.after_id, (
         SELECT (j.id + 0) + :span - 1 FROM public.jobs j
-        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.after_id
+        WHERE j.campaign_id = c.id AND j.queue_part = 'OPEN' AND CASE j.status WHEN 'QUEUED' THEN true ELSE false END
+          AND (j.id + 0) > w.after_id
         ORDER BY (j.id + 0) LIMIT 1) AS up_to
     FROM campaign c
     JOIN wanted w ON w.campaign_id = c.id
@@ -68,7 +71,7 @@ WITH lease AS MATERIALIZED (
         CROSS JOIN LATERAL (
             SELECT ch.username, ch.title FROM public.channels ch WHERE ch.id = j.channel_id AND ch.is_active OFFSET 0
         ) ch
-        WHERE j.campaign_id = w.campaign_id AND j.status = 'QUEUED' AND j.claims = 0
+        WHERE j.campaign_id = w.campaign_id AND j.queue_part = 'OPEN' AND CASE j.status WHEN 'QUEUED' THEN true ELSE false END
           AND (j.id + 0) > w.after_id AND (j.id + 0) <= w.up_to
         ORDER BY (j.id + 0)
         LIMIT greatest(w.n - (SELECT count(*) FROM returned r WHERE r.campaign_id = w.campaign_id), 0)
@@ -120,5 +123,6 @@ FROM looked w
 WHERE w.n > (SELECT count(*) FROM due d WHERE d.campaign_id = w.campaign_id)
   AND EXISTS (
       SELECT FROM public.jobs j
-      WHERE j.campaign_id = w.campaign_id AND j.status = 'QUEUED' AND j.claims = 0 AND (j.id + 0) > w.up_to)
+      WHERE j.campaign_id = w.campaign_id AND j.queue_part = 'OPEN' AND CASE j.status WHEN 'QUEUED' THEN true ELSE false END
+        AND (j.id + 0) > w.up_to)
 ORDER BY id

@@ -15,11 +15,12 @@ WITH obstacle AS MATERIALIZED (
 ), upcoming AS MATERIALIZED (
     SELECT o.account_id, q.channel_id FROM obstacle o CROSS JOIN LATERAL (
         (SELECT j.channel_id FROM public.jobs j
-         WHERE j.campaign_id = o.campaign_id AND j.status = 'QUEUED' AND j.claims > 0
+         WHERE j.campaign_id = o.campaign_id AND j.queue_part = 'RETURNED'
          ORDER BY j.not_before LIMIT :looked_at)
         UNION ALL
         (SELECT j.channel_id FROM public.jobs j
-         WHERE j.campaign_id = o.campaign_id AND j.status = 'QUEUED' AND j.claims = 0
+         WHERE j.campaign_id = o.campaign_id AND j.queue_part = 'OPEN'
+           AND CASE j.status WHEN 'QUEUED' THEN true ELSE false END -- as in claim_jobs
          ORDER BY (j.id + 0) LIMIT :looked_at)
     ) q
 ), counted AS (

@@ -4,7 +4,7 @@
 -- for campaigns that have posted nothing for so long, and no further than a few hundred. Counters move as well when
 -- jobs are taken and come back, again and again if Telegram does not answer: only results are signs of life.
 WITH quiet AS MATERIALIZED (
-    SELECT c.id, c.name, c.account_id, now.at - CAST(:after AS interval) AS before,
+    SELECT c.id, c.name, c.account_id, p.sending, now.at - CAST(:after AS interval) AS before,
            life.last_at AS since
     FROM public.campaigns c
     CROSS JOIN (SELECT clock_timestamp() AS at) now
@@ -49,20 +49,24 @@ SELECT q.id, q.name, q.since FROM able q
 WHERE NOT EXISTS (
        -- Those that failed lately have high numbers, as a rule.
        SELECT FROM (SELECT j.failed_at FROM public.jobs j
-                    WHERE j.campaign_id = q.id AND j.status = 'FAILED' ORDER BY j.id DESC LIMIT :most) f
+                    WHERE j.campaign_id = q.id AND j.queue_part = 'FAILED' ORDER BY j.id DESC LIMIT :most) f
        WHERE f.failed_at >= q.before)
   AND (EXISTS (
-       SELECT FROM public.jobs j
-       WHERE j.account_id = q.account_id AND j.campaign_id = q.id AND j.status = 'SENDING'
-         AND j.started_at < q.before)
+       -- The search among what is open ends with as many as are counted; CASE as in claim_jobs.
+       SELECT FROM (SELECT j.started_at FROM public.jobs j
+                    WHERE j.campaign_id = q.id AND j.queue_part = 'OPEN'
+                      AND CASE j.status WHEN 'SENDING' THEN true ELSE false END
+                    ORDER BY (j.id + 0) LIMIT q.sending) s
+       WHERE s.started_at < q.before)
    OR EXISTS (
        SELECT FROM (
            (SELECT j.account_id, j.channel_id FROM public.jobs j
-            WHERE j.campaign_id = q.id AND j.status = 'QUEUED' AND j.claims = 0
+            WHERE j.campaign_id = q.id AND j.queue_part = 'OPEN'
+              AND CASE j.status WHEN 'QUEUED' THEN true ELSE false END -- as in claim_jobs
             ORDER BY (j.id + 0) LIMIT :most)
            UNION ALL
            (SELECT j.account_id, j.channel_id FROM public.jobs j
-            WHERE j.campaign_id = q.id AND j.status = 'QUEUED' AND j.claims > 0 AND j.not_before < q.before
+            WHERE j.campaign_id = q.id AND j.queue_part = 'RETURNED' AND j.not_before < q.before
             ORDER BY j.not_before LIMIT :most)
        ) j
        JOIN public.channels ch ON ch.id = j.channel_id

@@ -17,7 +17,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT count(*) AS number, min(x.not_before) AS first_due
         FROM (SELECT j.not_before FROM public.jobs j
-              WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0
+              WHERE j.campaign_id = c.id AND j.queue_part = 'RETURNED'
               ORDER BY j.not_before LIMIT 1000) x
     ) r
     WHERE c.status = 'RUNNING' AND c.deleted_at IS NULL

@@ -12,7 +12,7 @@ SELECT a.state, a.rate::float8 AS account_rate, a.session_version,
        c.expanded_at IS NOT NULL AS is_expanded, p.queued, p.sending,
        coalesce(extract(epoch FROM c.next_slot_at - clock_timestamp()), -86400)::float8 AS next_slot_in,
        (SELECT extract(epoch FROM min(j.not_before) - clock_timestamp())::float8 FROM public.jobs j
-        WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0) AS next_return_in
+        WHERE j.campaign_id = c.id AND j.queue_part = 'RETURNED') AS next_return_in
 FROM public.accounts a
 LEFT JOIN public.campaigns c ON c.account_id = a.id AND c.status = 'RUNNING'
 LEFT JOIN public.campaign_progress p ON p.campaign_id = c.id

@@ -13,7 +13,7 @@ SELECT c.id AS campaign_id, c.status, c.pause_reason, c.status_detail, c.deliver
             THEN greatest(jsonb_array_length(c.content -> 'files'), 1) ELSE 1 END AS messages,
        CASE WHEN c.status = 'RUNNING' THEN (
            SELECT j.not_before FROM public.jobs j
-           WHERE j.campaign_id = c.id AND j.status = 'QUEUED' AND j.claims > 0
+           WHERE j.campaign_id = c.id AND j.queue_part = 'RETURNED'
            ORDER BY j.campaign_id DESC, j.not_before DESC LIMIT 1) END AS last_return_at,
        clock_timestamp() AS read_at
 FROM public.campaigns c

@@ -1,6 +1,6 @@
 -- Record posts that went out, as record_results does, for claims that still stand: the usual case, at half the cost,
 -- as no job is locked before its update and no channel is read that never failed. The others have no row in the answer.
--- The status to be found is a column of the results: as a constant, it has the planner walk all jobs in SENDING.
+-- The status to be found is a column of the results: as a constant, it has the planner count on hardly any.
 -- Locks in the order campaigns, jobs, progress, channel_peers. A campaign that cannot end or brake with these posts is
 -- locked against whoever moves its jobs otherwise, but not against claims: these are one half of the work, this is the
 -- other, and both wait for each other only from the counters to the commit.

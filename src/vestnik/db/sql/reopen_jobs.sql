@@ -14,7 +14,7 @@ WITH candidate AS MATERIALIZED (
     FROM public.jobs j
     JOIN public.channels ch ON ch.id = j.channel_id
     LEFT JOIN public.channel_peers p ON p.account_id = j.account_id AND p.channel_id = j.channel_id
-    WHERE j.campaign_id = :campaign_id AND j.status = 'FAILED'
+    WHERE j.campaign_id = :campaign_id AND j.queue_part = 'FAILED'
       AND CASE WHEN CAST(:codes AS text[]) IS NULL THEN j.error_code IS DISTINCT FROM 'UNKNOWN_OUTCOME'
                ELSE j.error_code = ANY (CAST(:codes AS text[])) END
 ), chosen AS MATERIALIZED (

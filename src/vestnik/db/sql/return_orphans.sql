@@ -1,15 +1,27 @@
 -- Put what earlier holders of the lease left in SENDING back into the queue; it keeps maybe_sent and its random_id.
--- Jobs of a campaign cancelled or failed meanwhile end here: nobody would claim them again.
+-- Jobs of a campaign cancelled or failed meanwhile end here: nobody would claim them again. They have no index of their
+-- own, which every claim would have to write to: the search among the campaign's open jobs goes by their ids, as claims do,
+-- and ends with as many as the campaign counts. What it passes are jobs that could not be claimed. CASE as in claim_jobs.
 WITH lease AS MATERIALIZED (
     SELECT account_id, epoch FROM public.account_leases
     WHERE account_id = :account_id AND epoch = :epoch AND lease_until > clock_timestamp()
     FOR SHARE
+), orphan AS MATERIALIZED (
+    SELECT s.id, s.campaign_id
+    FROM lease l
+    JOIN public.campaigns c ON c.account_id = l.account_id
+    JOIN public.campaign_progress p ON p.campaign_id = c.id AND p.sending > 0
+    CROSS JOIN LATERAL (
+        SELECT j.id, j.campaign_id, j.claim_epoch FROM public.jobs j
+        WHERE j.campaign_id = c.id AND j.queue_part = 'OPEN'
+          AND CASE j.status WHEN 'SENDING' THEN true ELSE false END
+        ORDER BY (j.id + 0)
+        LIMIT p.sending
+    ) s
+    WHERE s.claim_epoch < l.epoch
 ), campaign AS MATERIALIZED (
     SELECT c.id, c.status FROM public.campaigns c
-    WHERE c.id IN (
-        SELECT j.campaign_id FROM public.jobs j JOIN lease l ON l.account_id = j.account_id
-        WHERE j.status = 'SENDING' AND j.claim_epoch < l.epoch
-    )
+    WHERE c.id IN (SELECT campaign_id FROM orphan)
     ORDER BY c.id
     FOR UPDATE
 ), locked AS MATERIALIZED (
@@ -18,7 +30,7 @@ WITH lease AS MATERIALIZED (
                AS new_status
     FROM public.jobs j
     JOIN campaign c ON c.id = j.campaign_id
-    WHERE j.account_id = :account_id AND j.status = 'SENDING' AND j.claim_epoch < :epoch
+    WHERE j.id IN (SELECT id FROM orphan) AND j.status = 'SENDING' AND j.claim_epoch < :epoch
     ORDER BY j.id
     FOR NO KEY UPDATE OF j
 ), moved AS (
