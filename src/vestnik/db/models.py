@@ -80,6 +80,21 @@ def _uuid_key() -> Mapped[UUID]:
     return mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
 
 
+def _ascending_uuid_key() -> Mapped[UUID]:
+    """A UUID of version 7 (RFC 9562): milliseconds, '7', 4096ths of a millisecond, half of a random one.
+
+    For rows that come by the thousand: those made one after another lie together in every index that begins with
+    their id. PostgreSQL's own `uuidv7()` came with version 18.
+    """
+    ticks = "to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint)"
+    return mapped_column(
+        primary_key=True,
+        server_default=text(
+            f"(overlay(lpad({ticks}, 15, '0') PLACING '7' FROM 13 FOR 0) || right(gen_random_uuid()::text, 17))::uuid"
+        ),
+    )
+
+
 def _revision() -> Mapped[int]:
     """Changes whenever a person changes the row; an edit may ask for the one that it was made on."""
     return mapped_column(Integer, server_default="1")
@@ -418,7 +433,7 @@ class Channel(Base):
         _legacy_id_key("channels"),
     )
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = _ascending_uuid_key()
     username: Mapped[str | None]
     tg_id: Mapped[int | None] = mapped_column(BigInteger)
     title: Mapped[str | None]

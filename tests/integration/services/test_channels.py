@@ -1,4 +1,6 @@
 import asyncio
+import time
+from uuid import RFC_4122
 
 import pytest
 from sqlalchemy import func, select, update
@@ -24,6 +26,22 @@ async def test_an_import_counts_what_it_did(session: AsyncSession, actor: Actor)
     assert [bad.line for bad in again.invalid] == [5]
     assert again.channels[1:] == first.channels[1:]
     assert await read_names(session) == ["1234567890", "one_news", "three_news", "two_news"]
+
+
+async def test_ids_of_new_channels_ascend_with_time(session: AsyncSession, actor: Actor) -> None:
+    """As RFC 9562 has it for version 7; so those of one list are neighbours in every index of the ledger."""
+    before = time.time()
+    await import_channels(session, actor, "\n".join(f"first_{n}" for n in range(2_000)).encode())
+    await import_channels(session, actor, b"later_one\nlater_two\n")
+    after = time.time()
+    rows = (await session.execute(select(Channel.id, Channel.username))).all()
+    assert {(row.id.version, row.id.variant) for row in rows} == {(7, RFC_4122)}
+    assert {name for _, name in sorted(rows)[2_000:]} == {"later_one", "later_two"}
+    made = sorted((row.id.int >> 80) / 1000 for row in rows)
+    # The server's clock may have been set while this ran.
+    assert before - 60 < made[0] <= made[-1] < after + 60
+    ticks = {row.id.int >> 64 for row in rows}
+    assert len(ticks) > len(set(made)), "more finely than by the millisecond"
 
 
 async def test_a_deleted_channel_comes_back_active(session: AsyncSession, actor: Actor) -> None:
