@@ -219,6 +219,29 @@ async def test_a_page_that_tells_of_used_up_look_ups_reads_a_part_of_the_queue(u
     assert 2_000 <= _count_rows(nodes, "jobs") <= 2_010
 
 
+async def test_a_start_reads_the_channels_of_its_batch_and_no_others(stage: Stage) -> None:
+    """Regression: for 10,000 channels of an installation with a million it read all, twice."""
+    account_id = await stage.add_account()
+    channels = [*await stage.add_channels(20_000, "others"), *await stage.add_channels(1_000)]
+    await stage.give_peers(account_id, channels)
+    campaign_id = await stage.add_campaign(account_id)
+    await stage.execute("DELETE FROM jobs")
+    await stage.execute("ANALYZE channels, channel_peers, batch_channels, jobs")
+    batch_id = (await stage.one("SELECT batch_id FROM campaigns")).batch_id
+    parameters = {
+        "campaign_id": campaign_id,
+        "account_id": account_id,
+        "batch_id": batch_id,
+        "preflight_id": None,
+        "after": 0,
+        "chunk": 50_000,
+    }
+    nodes = await _explain(stage, "expand_campaign", parameters, options="ANALYZE, FORMAT JSON")
+    assert _count_rows(nodes, "channels") == 1_000
+    # Each one's own address, and with it in the search for another channel that leads to the same place.
+    assert _count_rows(nodes, "channel_peers") == 2_000
+
+
 async def test_looking_for_missing_addresses_does_not_read_the_jobs_for_each_channel_of_others(
     stage: Stage,
 ) -> None:
