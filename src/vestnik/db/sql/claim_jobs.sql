@@ -3,9 +3,10 @@
 -- index; fresh ones are read beyond a cursor, because dead index entries at the head would slow every claim.
 -- A job is claimable only with a usable peer: resolved, active and not on hold. Ten unsettled claims are the end
 -- of guessing: such a job is left for fail_unsendable. With the claim the next slots become durable.
--- (id + 0) is what the index of open jobs holds, fresh ones and those being sent: the primary key would fit a bare id too, and the planner preferred to
--- walk it past all jobs of other campaigns. The update takes an array of ids for the same reason: the planner expects a
--- tenth of all fresh jobs from a LIMIT that it does not know, and would read the whole ledger to join them.
+-- (id + 0) is what the index of open jobs holds, fresh ones and those being sent: the primary key would fit a bare id
+-- too, and the planner preferred to walk it past all jobs of other campaigns. The update takes an array of ids for the
+-- same reason: the planner expects a tenth of all fresh jobs from a LIMIT that it does not know, and would read the
+-- whole ledger to join them.
 -- CASE hides from the planner how few jobs of the ledger are queued: it takes that for a further part of those that are open,
 -- counts on hardly any, and would read and sort them all.
 -- Fresh jobs are looked at from the first one beyond the cursor on, over :span ids and no further: where nothing is
